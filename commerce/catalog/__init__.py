@@ -1,0 +1,1 @@
+"""Products, their variants, categories and images: what the shop offers."""

@@ -1,0 +1,112 @@
+"""Tables of the catalogue. Rows are read as `entities`; nothing outside `repository` and `storage` sees these."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base
+
+# Compared by code point on both databases, so that a keyset page means the same on each.
+PlainOrder = String().with_variant(String(collation="C"), "postgresql")
+
+
+class CategoryRow(Base):
+    __tablename__ = "categories"
+
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    name: Mapped[str] = mapped_column(String, unique=True)
+    slug: Mapped[str] = mapped_column(String, unique=True)
+
+
+class ProductRow(Base):
+    __tablename__ = "products"
+    __table_args__ = (
+        Index("ix_products_created", "created_at", "id"),
+        Index("ix_products_updated", "updated_at", "id"),
+        Index("ix_products_title", "title_order", "id"),
+        Index("ix_products_price", "price_min", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(PlainOrder, primary_key=True)
+    handle: Mapped[str] = mapped_column(String, unique=True)
+    title: Mapped[str] = mapped_column(String)
+    title_order: Mapped[str] = mapped_column(PlainOrder)  # folded: what `sort=title` compares
+    description: Mapped[str] = mapped_column(Text)
+    vendor: Mapped[str] = mapped_column(String, index=True)
+    category_id: Mapped[str | None] = mapped_column(ForeignKey("categories.id"), index=True)
+    status: Mapped[str] = mapped_column(String)
+    options: Mapped[list[str]]  # names, in order
+    currency: Mapped[str] = mapped_column(String(3))
+    price_min: Mapped[int] = mapped_column(BigInteger)  # of the variants, kept by `storage`
+    price_max: Mapped[int] = mapped_column(BigInteger)
+    extra: Mapped[dict[str, str]]  # columns of an imported file that we have no field for
+    version: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class VariantRow(Base):
+    __tablename__ = "variants"
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price_not_negative"),
+        Index("ix_variants_product", "product_id", "position"),
+        Index("ix_variants_price", "price"),
+    )
+
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    product_id: Mapped[str] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(Integer)
+    sku: Mapped[str | None] = mapped_column(String, unique=True)
+    options: Mapped[dict[str, str]]
+    price: Mapped[int] = mapped_column(BigInteger)
+    compare_at_price: Mapped[int | None] = mapped_column(BigInteger)
+    stock: Mapped[int | None] = mapped_column(Integer)  # None: untracked
+    inventory_policy: Mapped[str] = mapped_column(String)
+    weight_grams: Mapped[int | None] = mapped_column(Integer)
+    barcode: Mapped[str | None] = mapped_column(String)
+    extra: Mapped[dict[str, str]]
+
+
+class ImageRow(Base):
+    __tablename__ = "product_images"
+    __table_args__ = (Index("ix_product_images_product", "product_id", "position"),)
+
+    id: Mapped[str] = mapped_column(String, primary_key=True)
+    product_id: Mapped[str] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(Integer)
+    url: Mapped[str] = mapped_column(String)
+    alt: Mapped[str] = mapped_column(String)
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    extra: Mapped[dict[str, str]]
+
+
+class TagRow(Base):
+    __tablename__ = "product_tags"
+    __table_args__ = (Index("ix_product_tags_tag", "tag", "product_id"),)
+
+    product_id: Mapped[str] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    tag: Mapped[str] = mapped_column(String)
+
+
+class RetiredHandleRow(Base):
+    """A handle that a product had before; reads of it are led to the new one."""
+
+    __tablename__ = "retired_handles"
+
+    handle: Mapped[str] = mapped_column(String, primary_key=True)
+    product_id: Mapped[str] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), index=True)
+
+
+class DocumentRow(Base):
+    """The words that a product is found by, folded. A migration adds the full-text index of each database."""
+
+    __tablename__ = "product_documents"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    product_id: Mapped[str] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), unique=True)
+    title: Mapped[str] = mapped_column(Text)
+    details: Mapped[str] = mapped_column(Text)  # vendor, category, tags, SKUs, options
+    description: Mapped[str] = mapped_column(Text)

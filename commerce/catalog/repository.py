@@ -1,0 +1,199 @@
+"""Every read of the catalogue. The number of statements never depends on the number of rows."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
+from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
+from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
+from commerce.catalog.search import matching
+from core.pagination import Page, Slice
+from core.repository import Repository
+
+E = TypeVar("E", Variant, Image)
+
+
+def _columns(entity: type, row: type) -> list[Any]:
+    """The columns of a table in the order of an entity's fields."""
+    return [getattr(row, field.name) for field in fields(entity)]
+
+
+_HEAD = _columns(ProductHead, ProductRow)
+_VARIANT = _columns(Variant, VariantRow)
+_IMAGE = _columns(Image, ImageRow)
+_CATEGORY = _columns(Category, CategoryRow)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductKey:
+    """Enough to say whether a reader's copy is still good."""
+
+    id: str
+    version: int
+
+
+class ProductRepository(Repository):
+    async def page(self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int) -> Page[ProductKey]:
+        """A numbered page of keys; by relevance where there is a query and no `sort`."""
+        statement = narrow(select(ProductRow.id, ProductRow.version), wanted)
+        order = keyset(sort or DEFAULT_SORT).order()
+        if wanted.q is not None:
+            statement, relevance = matching(statement, wanted.q, self.dialect)
+            order = order if sort else (relevance.desc(), ProductRow.id.desc())
+        found = await self.numbered_page(statement.order_by(*order), page=page, size=size)
+        return Page([ProductKey(row.id, row.version) for row in found.items], page, size, found.total)
+
+    async def slice(
+        self, wanted: ProductFilter, sort: SortName, *, limit: int, after: str | None, count: bool = False
+    ) -> Slice[ProductKey]:
+        """A keyset page of keys. Raises InvalidCursor."""
+        order = keyset(sort)
+        statement = narrow(
+            select(ProductRow.id, ProductRow.version, order.column.label("sort_value")),
+            wanted,
+        )
+        if wanted.q is not None:
+            statement, _ = matching(statement, wanted.q, self.dialect)
+        found = await self.keyset_page(statement, order, limit=limit, after=after, count=count)
+        keys = [ProductKey(row.id, row.version) for row in found.items]
+        return Slice(keys, found.cursors, found.has_next, found.total)
+
+    async def key_of(self, id_or_handle: str, *, include_unpublished: bool) -> ProductKey | None:
+        named = ProductRow.id if id_or_handle.startswith("prod_") else ProductRow.handle
+        statement = select(ProductRow.id, ProductRow.version).where(named == id_or_handle)
+        if not include_unpublished:
+            statement = statement.where(ProductRow.status == "active")
+        row = (await self._session.execute(statement)).one_or_none()
+        return ProductKey(row.id, row.version) if row else None
+
+    async def handle_after_rename(self, retired: str, *, include_unpublished: bool) -> str | None:
+        """The present handle of the product that was once called `retired`."""
+        statement = select(ProductRow.handle).join(RetiredHandleRow).where(RetiredHandleRow.handle == retired)
+        if not include_unpublished:
+            statement = statement.where(ProductRow.status == "active")
+        found: str | None = await self._session.scalar(statement)
+        return found
+
+    async def lock(self, product_id: str) -> ProductKey | None:
+        """The key, held against other writers until the transaction ends."""
+        statement = select(ProductRow.id, ProductRow.version).where(ProductRow.id == product_id).with_for_update()
+        row = (await self._session.execute(statement)).one_or_none()
+        return ProductKey(row.id, row.version) if row else None
+
+    async def products(self, ids: Sequence[str]) -> list[Product]:
+        """Whole products in the order of `ids`, without those that are gone. Four statements."""
+        if not ids:
+            return []
+        statement = select(*_HEAD, *_CATEGORY).outerjoin(CategoryRow).where(ProductRow.id.in_(ids))
+        rows = (await self._session.execute(statement)).all()
+        variants, images, tags = await self.variants_of(ids), await self.images_of(ids), await self.tags_of(ids)
+        width = len(_HEAD)
+        found = {
+            row[0]: Product(
+                ProductHead(*row[:width]),
+                Category(*row[width:]) if row[width] else None,
+                tuple(tags[row[0]]),
+                tuple(variants[row[0]]),
+                tuple(images[row[0]]),
+            )
+            for row in rows
+        }
+        return [found[product_id] for product_id in ids if product_id in found]
+
+    async def heads(self, ids: Sequence[str]) -> dict[str, ProductHead]:
+        rows = await self._session.execute(select(*_HEAD).where(ProductRow.id.in_(ids)))
+        return {row[0]: ProductHead(*row) for row in rows}
+
+    async def variants_of(self, product_ids: Sequence[str]) -> dict[str, list[Variant]]:
+        return await self._children(Variant, _VARIANT, VariantRow, product_ids)
+
+    async def images_of(self, product_ids: Sequence[str]) -> dict[str, list[Image]]:
+        return await self._children(Image, _IMAGE, ImageRow, product_ids)
+
+    async def _children(
+        self, entity: type[E], columns: list[Any], row: Any, product_ids: Sequence[str]
+    ) -> dict[str, list[E]]:
+        statement = select(*columns).where(row.product_id.in_(product_ids)).order_by(row.product_id, row.position)
+        found: dict[str, list[E]] = defaultdict(list)
+        for values in await self._session.execute(statement):
+            child = entity(*values)
+            found[child.product_id].append(child)
+        return found
+
+    async def tags_of(self, product_ids: Sequence[str]) -> dict[str, list[str]]:
+        statement = (
+            select(TagRow.product_id, TagRow.tag)
+            .where(TagRow.product_id.in_(product_ids))
+            .order_by(TagRow.product_id, TagRow.position)
+        )
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in await self._session.execute(statement):
+            found[row.product_id].append(row.tag)
+        return found
+
+    async def ids_by_handle(self, handles: Sequence[str]) -> dict[str, str]:
+        rows = await self._session.execute(
+            select(ProductRow.handle, ProductRow.id).where(ProductRow.handle.in_(handles))
+        )
+        return {row.handle: row.id for row in rows}
+
+    async def sku_owner(self, skus: Sequence[str], *, not_product: str | None) -> tuple[str, str] | None:
+        """One of the SKUs that another product has, and that product's handle."""
+        statement = select(VariantRow.sku, ProductRow.handle).join(ProductRow).where(VariantRow.sku.in_(skus))
+        if not_product is not None:
+            statement = statement.where(VariantRow.product_id != not_product)
+        row = (await self._session.execute(statement.limit(1))).one_or_none()
+        return (str(row.sku), row.handle) if row else None
+
+    async def categories(self, ids: Sequence[str] | None = None) -> list[Category]:
+        """All categories by name, or those with these ids."""
+        statement = select(*_CATEGORY).order_by(CategoryRow.name)
+        if ids is not None:
+            statement = statement.where(CategoryRow.id.in_(ids))
+        return [Category(*row) for row in await self._session.execute(statement)]
+
+    async def categories_named(self, names: Sequence[str], slugs: Sequence[str] = ()) -> list[Category]:
+        statement = select(*_CATEGORY).where(or_(CategoryRow.name.in_(names), CategoryRow.slug.in_(slugs)))
+        return [Category(*row) for row in await self._session.execute(statement)]
+
+    async def counts(self) -> tuple[dict[str, int], int]:
+        """Products by status, and variants."""
+        statement = select(ProductRow.status, func.count().label("products")).group_by(ProductRow.status)
+        by_status = await self._session.execute(statement)
+        variants = await self._session.scalar(select(func.count()).select_from(VariantRow))
+        return {row.status: row.products for row in by_status}, int(variants)
+
+    async def ids_after(self, last: str, limit: int, *, include_unpublished: bool) -> list[str]:
+        """The next ids in the order of their making: how an export walks the catalogue."""
+        statement = select(ProductRow.id).where(ProductRow.id > last).order_by(ProductRow.id).limit(limit)
+        if not include_unpublished:
+            statement = statement.where(ProductRow.status == "active")
+        return list(await self._session.scalars(statement))
+
+    async def extra_names(self) -> set[str]:
+        """The names of all kept columns that have no field of their own."""
+        found: set[str] = set()
+        for column in (ProductRow.extra, VariantRow.extra, ImageRow.extra):
+            found.update(await self._session.scalars(_json_keys(column, self.dialect)))
+        return found
+
+
+def _json_keys(column: InstrumentedAttribute[dict[str, str]], dialect: str) -> Select[tuple[str]]:
+    function = func.json_each(column) if dialect == "sqlite" else func.json_object_keys(column)
+    keys = function.table_valued("key", joins_implicitly=True)
+    if dialect == "postgresql":
+        keys = keys.render_derived()
+    return select(keys.c.key).select_from(column.class_, keys).distinct()
+
+
+async def walk(repository: ProductRepository, *, include_unpublished: bool, batch: int) -> AsyncIterator[list[Product]]:
+    """The whole catalogue in batches, oldest first: memory is bounded by one batch."""
+    last = ""
+    while ids := await repository.ids_after(last, batch, include_unpublished=include_unpublished):
+        yield await repository.products(ids)
+        last = ids[-1]

@@ -1,0 +1,175 @@
+"""What can be done to the catalogue. Callers own the transaction; nothing here commits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from sqlalchemy.exc import IntegrityError
+
+from commerce.catalog.commands import ProductData, data_of
+from commerce.catalog.entities import Category, Product
+from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
+from commerce.catalog.repository import ProductRepository
+from commerce.catalog.rules import faults
+from commerce.catalog.storage import Save, add_categories, delete_product, save_products
+from commerce.catalog.text import clean_html, slugify
+from core.clock import Clock
+from core.database import WriteSession
+from core.errors import AppError, StaleVersion
+from core.ids import new_id
+
+Verdict = Literal["created", "updated", "unchanged", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one product of a batch; `error` says why it failed."""
+
+    verdict: Verdict
+    error: AppError | None = None
+
+
+class CatalogService:
+    """Per transaction."""
+
+    def __init__(self, session: WriteSession, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        self._products = ProductRepository(session)
+
+    async def create(self, data: ProductData) -> Product:
+        """Raises InvalidProduct, DuplicateHandle, DuplicateSku."""
+        save = Save(new_id("prod"), _checked(data), None)
+        await self._save_one(save)
+        return await self._read(save.product_id)
+
+    async def update(
+        self, product_id: str, change: Callable[[ProductData], ProductData], *, expected_version: int | None = None
+    ) -> Product:
+        """Applies `change` to the product as it is now. A change that alters nothing writes nothing.
+
+        Raises ProductNotFound, StaleVersion, and what `create` raises.
+        """
+        await self._lock(product_id, expected_version)
+        before = await self._read(product_id)
+        data = _checked(change(data_of(before)))
+        if data == data_of(before):
+            return before
+        await self._save_one(Save(product_id, data, before))
+        return await self._read(product_id)
+
+    async def delete(self, product_id: str, *, expected_version: int | None = None) -> None:
+        """Raises ProductNotFound, StaleVersion."""
+        await self._lock(product_id, expected_version)
+        await delete_product(self._session, product_id)
+
+    async def free_handle(self, title: str) -> str:
+        """A handle made of the title that no product has."""
+        base = slugify(title)
+        handle, number = base, 1
+        while await self._products.ids_by_handle([handle]):
+            number += 1
+            handle = f"{base}-{number}"
+        return handle
+
+    async def upsert(self, batch: Sequence[ProductData], *, dry_run: bool = False) -> list[Outcome]:
+        """Creates or replaces products by handle; each is atomic, and one that fails keeps no other from being saved.
+
+        Handles must be distinct within the batch. Products that are as they should be are not written.
+        """
+        outcomes: list[Outcome | None] = [None] * len(batch)
+        saves: dict[int, Save] = {}
+        ids = await self._products.ids_by_handle([data.handle for data in batch])
+        before = {product.head.handle: product for product in await self._products.products(list(ids.values()))}
+        for index, data in enumerate(batch):
+            try:
+                checked = _checked(data)
+            except InvalidProduct as error:
+                outcomes[index] = Outcome("failed", error)
+                continue
+            old = before.get(data.handle)
+            if old is not None and data_of(old) == checked:
+                outcomes[index] = Outcome("unchanged")
+            else:
+                saves[index] = Save(old.head.id if old else new_id("prod"), checked, old)
+        errors = {} if dry_run else await self._save_each(saves)
+        for index, save in saves.items():
+            if index in errors:
+                outcomes[index] = Outcome("failed", errors[index])
+            else:
+                outcomes[index] = Outcome("updated" if save.before else "created")
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _save_each(self, saves: dict[int, Save]) -> dict[int, AppError]:
+        """All at once, and only where that breaks a constraint one by one, to find whose fault it is."""
+        try:
+            async with self._session.begin_nested():
+                await self._save_all(list(saves.values()))
+        except IntegrityError:
+            errors: dict[int, AppError] = {}
+            for index, save in saves.items():
+                try:
+                    await self._save_one(save)
+                except AppError as error:
+                    errors[index] = error
+            return errors
+        return {}
+
+    async def _save_one(self, save: Save) -> None:
+        try:
+            async with self._session.begin_nested():
+                await self._save_all([save])
+        except IntegrityError as error:
+            raise await self._conflict(save) from error
+
+    async def _save_all(self, saves: list[Save]) -> None:
+        if saves:
+            categories = await self._categories({save.data.category for save in saves if save.data.category})
+            await save_products(self._session, saves, categories, self._clock.now())
+
+    async def _conflict(self, save: Save) -> AppError:
+        owner = (await self._products.ids_by_handle([save.data.handle])).get(save.data.handle)
+        if owner is not None and owner != save.product_id:
+            return DuplicateHandle(f"handle {save.data.handle!r} belongs to another product")
+        skus = [variant.sku for variant in save.data.variants if variant.sku is not None]
+        taken = await self._products.sku_owner(skus, not_product=save.product_id)
+        if taken is not None:
+            return DuplicateSku(f"SKU {taken[0]!r} belongs to product {taken[1]!r}")
+        return DuplicateHandle("another writer took a value of this product; try again")
+
+    async def _categories(self, names: set[str]) -> dict[str, Category]:
+        """The categories with these names; those that are missing are made."""
+        found = {category.name: category for category in await self._products.categories_named(sorted(names))}
+        missing = sorted(names - found.keys())
+        taken = {category.slug for category in await self._products.categories()} if missing else set()
+        for name in missing:
+            slug = base = slugify(name)
+            number = 1
+            while slug in taken:
+                number += 1
+                slug = f"{base}-{number}"
+            taken.add(slug)
+            found[name] = Category(new_id("cat"), name, slug)
+        await add_categories(self._session, [found[name] for name in missing])
+        return found
+
+    async def _lock(self, product_id: str, expected_version: int | None) -> None:
+        key = await self._products.lock(product_id)
+        if key is None:
+            raise ProductNotFound(f"no product {product_id!r}")
+        if expected_version is not None and expected_version != key.version:
+            raise StaleVersion(f"the product is at version {key.version}, not {expected_version}")
+
+    async def _read(self, product_id: str) -> Product:
+        (product,) = await self._products.products([product_id])
+        return product
+
+
+def _checked(data: ProductData) -> ProductData:
+    """The product with clean HTML. Raises InvalidProduct with every fault."""
+    found = faults(data)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        detail = f"{found[0].pointer.removeprefix('/')} {found[0].message}{more}"
+        raise InvalidProduct(detail, errors=tuple(found))
+    return replace(data, description=clean_html(data.description))

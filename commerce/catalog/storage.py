@@ -1,0 +1,233 @@
+"""Writes of whole products, many at a time: one statement a table, however many products.
+
+Variants keep their ids where their options stay the same, so that what refers to them (carts, orders) stays right.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Insert, Table, Update, bindparam, delete, insert, update
+
+from commerce.catalog.commands import ImageData, ProductData, VariantData, data_of
+from commerce.catalog.entities import Category, Product
+from commerce.catalog.models import (
+    CategoryRow,
+    DocumentRow,
+    ImageRow,
+    ProductRow,
+    RetiredHandleRow,
+    TagRow,
+    VariantRow,
+)
+from commerce.catalog.text import fold, search_words
+from core.database import Base, WriteSession
+from core.ids import new_id
+
+Values = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A product as it is to be, over what it was; `before` is None for a new one."""
+
+    product_id: str
+    data: ProductData
+    before: Product | None
+
+
+async def save_products(
+    session: WriteSession, saves: Sequence[Save], categories: dict[str, Category], now: datetime
+) -> None:
+    """Writes all of them in the session's transaction. `categories` holds every category that they name.
+
+    Raises sqlalchemy.exc.IntegrityError where a handle or SKU is taken; the caller then rolls back.
+    """
+    new = [save for save in saves if save.before is None]
+    changed = [save for save in saves if save.before is not None]
+    await _write(session, insert(_table(ProductRow)), [_product(save, categories, now) for save in new])
+    await _write(session, _update_by_key(_table(ProductRow)), [_product(save, categories, now) for save in changed])
+    await _retire_handles(session, saves)
+    await _save_variants(session, saves)
+    await _replace_images(session, saves)
+    await _replace_tags(session, saves)
+    await _write(session, insert(_table(DocumentRow)), [_document(save) for save in new])
+    await _write(session, _update_by_key(_table(DocumentRow), "product_id"), [_document(save) for save in changed])
+
+
+async def add_categories(session: WriteSession, categories: Iterable[Category]) -> None:
+    rows = [{"id": category.id, "name": category.name, "slug": category.slug} for category in categories]
+    await _write(session, insert(_table(CategoryRow)), rows)
+
+
+async def delete_product(session: WriteSession, product_id: str) -> None:
+    await session.execute(delete(ProductRow).where(ProductRow.id == product_id))
+
+
+def _product(save: Save, categories: dict[str, Category], now: datetime) -> dict[str, Any]:
+    data, before = save.data, save.before
+    prices = [variant.price for variant in data.variants]
+    return {
+        "id": save.product_id,
+        "handle": data.handle,
+        "title": data.title,
+        "title_order": fold(data.title),
+        "description": data.description,
+        "vendor": data.vendor,
+        "category_id": categories[data.category].id if data.category is not None else None,
+        "status": data.status,
+        "options": list(data.options),
+        "currency": data.currency,
+        "price_min": min(prices),
+        "price_max": max(prices),
+        "extra": data.extra,
+        "version": before.head.version + 1 if before else 1,
+        "created_at": before.head.created_at if before else now,
+        "updated_at": now,
+    }
+
+
+async def _retire_handles(session: WriteSession, saves: Sequence[Save]) -> None:
+    taken = [save.data.handle for save in saves if save.before is None or save.before.head.handle != save.data.handle]
+    if taken:
+        await session.execute(delete(RetiredHandleRow).where(RetiredHandleRow.handle.in_(taken)))
+    renamed = [
+        {"handle": save.before.head.handle, "product_id": save.product_id}
+        for save in saves
+        if save.before and save.before.head.handle != save.data.handle
+    ]
+    await _write(session, insert(_table(RetiredHandleRow)), renamed)
+
+
+async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
+    new: Values = []
+    changed: Values = []
+    gone: list[str] = []
+    moved_skus: list[str] = []
+    for save in saves:
+        before = _by_options(save.before) if save.before else {}
+        for position, variant in enumerate(save.data.variants):
+            old = before.pop(tuple(variant.options.values()), None)
+            if old is None:
+                new.append(_variant(new_id("var"), save.product_id, position, variant))
+            elif (old.position, old.data) != (position, variant):
+                changed.append(_variant(old.id, save.product_id, position, variant))
+                if old.data.sku is not None and old.data.sku != variant.sku:
+                    moved_skus.append(old.id)
+        gone.extend(variant.id for variant in before.values())
+    if gone:
+        await session.execute(delete(VariantRow).where(VariantRow.id.in_(gone)))
+    if moved_skus:
+        # Two variants may swap their SKUs: the unique constraint is checked row by row.
+        await session.execute(update(VariantRow).where(VariantRow.id.in_(moved_skus)).values(sku=None))
+    await _write(session, _update_by_key(_table(VariantRow)), changed)
+    await _write(session, insert(_table(VariantRow)), new)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredVariant:
+    id: str
+    position: int
+    data: VariantData
+
+
+def _by_options(product: Product) -> dict[tuple[str, ...], _StoredVariant]:
+    pairs = zip(product.variants, data_of(product).variants, strict=True)
+    return {
+        tuple(variant.options.values()): _StoredVariant(variant.id, position, data)
+        for position, (variant, data) in enumerate(pairs)
+    }
+
+
+def _variant(variant_id: str, product_id: str, position: int, variant: VariantData) -> dict[str, Any]:
+    return {
+        "id": variant_id,
+        "product_id": product_id,
+        "position": position,
+        "sku": variant.sku,
+        "options": variant.options,
+        "price": variant.price,
+        "compare_at_price": variant.compare_at_price,
+        "stock": variant.stock,
+        "inventory_policy": variant.inventory_policy,
+        "weight_grams": variant.weight_grams,
+        "barcode": variant.barcode,
+        "extra": variant.extra,
+    }
+
+
+async def _replace_images(session: WriteSession, saves: Sequence[Save]) -> None:
+    """An image keeps its id while its address stays."""
+    touched = [save for save in saves if save.before is None or data_of(save.before).images != save.data.images]
+    cleared = [save.product_id for save in touched if save.before and save.before.images]
+    if cleared:
+        await session.execute(delete(ImageRow).where(ImageRow.product_id.in_(cleared)))
+    rows: Values = []
+    for save in touched:
+        ids = {image.url: image.id for image in save.before.images} if save.before else {}
+        rows += [
+            _image(ids.pop(image.url, "") or new_id("img"), save.product_id, position, image)
+            for position, image in enumerate(save.data.images)
+        ]
+    await _write(session, insert(_table(ImageRow)), rows)
+
+
+def _image(image_id: str, product_id: str, position: int, image: ImageData) -> dict[str, Any]:
+    return {
+        "id": image_id,
+        "product_id": product_id,
+        "position": position,
+        "url": image.url,
+        "alt": image.alt,
+        "width": image.width,
+        "height": image.height,
+        "extra": image.extra,
+    }
+
+
+async def _replace_tags(session: WriteSession, saves: Sequence[Save]) -> None:
+    touched = [save for save in saves if save.before is None or save.before.tags != save.data.tags]
+    cleared = [save.product_id for save in touched if save.before and save.before.tags]
+    if cleared:
+        await session.execute(delete(TagRow).where(TagRow.product_id.in_(cleared)))
+    rows = [
+        {"product_id": save.product_id, "position": position, "tag": tag}
+        for save in touched
+        for position, tag in enumerate(save.data.tags)
+    ]
+    await _write(session, insert(_table(TagRow)), rows)
+
+
+def _document(save: Save) -> dict[str, Any]:
+    data = save.data
+    options = [value for variant in data.variants for value in variant.options.values()]
+    skus = [variant.sku for variant in data.variants if variant.sku]
+    return {
+        "product_id": save.product_id,
+        "title": search_words(data.title),
+        "details": search_words(data.vendor, data.category or "", *data.tags, *skus, *dict.fromkeys(options)),
+        "description": search_words(data.description),
+    }
+
+
+def _table(row: type[Base]) -> Table:
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101  every model here is mapped to a table
+    return table
+
+
+def _update_by_key(table: Table, key: str = "id") -> Update:
+    """An UPDATE of all columns that the rows give; `_write` renames their key to `_key`."""
+    return update(table).where(table.c[key] == bindparam("_key")).execution_options(key=key)
+
+
+async def _write(session: WriteSession, statement: Insert | Update, rows: Values) -> None:
+    if not rows:
+        return
+    if isinstance(statement, Update):
+        key = statement.get_execution_options()["key"]
+        names = [name for name in rows[0] if name != key]
+        statement = statement.values({name: bindparam(name) for name in names})
+        rows = [{"_key": row[key]} | {name: row[name] for name in names} for row in rows]
+    await (await session.connection()).execute(statement, rows)

@@ -1,0 +1,185 @@
+"""The SQL database: SQLite or PostgreSQL by URL, a writer and a reader engine, sessions, and our errors for theirs.
+
+SQLite loses concurrent updates under the driver's own transaction handling, so every transaction here opens with an
+explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process queue for one connection.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    Result,
+    ScalarResult,
+    TypeDecorator,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql import Executable
+
+from core.errors import Conflict, Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or is too busy. Nothing was changed."""
+
+    code = "database_unavailable"
+    title = "Database unavailable"
+
+
+class DuplicateValue(Conflict):
+    """A value that must be unique is taken."""
+
+    code = "duplicate_value"
+    title = "Already exists"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite, which has no time zones, stores the plain UTC text."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        return datetime
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as an instance attribute of the class
+        datetime: UtcDateTime(),
+        dict[str, str]: JSON(),  # JSON and not JSONB on PostgreSQL: the order of keys is kept
+        list[str]: JSON(),
+    }
+
+
+class ReadSession(Protocol):
+    """A session that only reads: `AsyncSession` without `add`, `flush` or `commit`, on a read-only transaction."""
+
+    async def execute(self, statement: Executable, params: Any = None) -> Result[*tuple[Any, ...]]: ...
+    async def scalar(self, statement: Executable, params: Any = None) -> Any: ...
+    async def scalars(self, statement: Executable, params: Any = None) -> ScalarResult[Any]: ...
+    async def stream(self, statement: Executable, params: Any = None) -> Any: ...
+    def get_bind(self) -> Engine | Connection: ...
+
+
+WriteSession = AsyncSession
+
+
+class Database:
+    """Per process. `write()` and `read()` give one transaction each; leaving `write()` without an error commits it."""
+
+    def __init__(self, url: str) -> None:
+        self.dialect = make_url(url).get_backend_name()
+        if self.dialect == "sqlite":
+            Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+            # One connection: a process's writers wait in line instead of polling SQLite's lock.
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30)
+            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10)
+            _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
+            _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
+        else:
+            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10}
+            self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
+            self.reader = create_async_engine(
+                url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
+            )
+        self._write_sessions = async_sessionmaker(self.writer, expire_on_commit=False)
+        self._read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """One write transaction. Raises DatabaseUnavailable, or DuplicateValue where a unique constraint is broken."""
+        with translated_errors():
+            async with self._write_sessions.begin() as session:
+                yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """One read transaction on one snapshot. Raises DatabaseUnavailable."""
+        with translated_errors():
+            async with self._read_sessions() as session:
+                yield session
+
+    async def ping(self) -> None:
+        """Raises DatabaseUnavailable when the database does not answer."""
+        async with self.read() as session:
+            await session.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self.reader.dispose()
+        await self.writer.dispose()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turns the driver's errors into ours. A programming error stays what it is."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise DuplicateValue("a value that must be unique is taken already") from error
+    except (PoolTimeout, OperationalError, InterfaceError, OSError) as error:
+        raise DatabaseUnavailable(retry_after_seconds=2) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable(retry_after_seconds=2) from error
+        raise
+    except StatementError as error:
+        # A pooled connection that broke between two statements.
+        if isinstance(error.orig, OSError):
+            raise DatabaseUnavailable(retry_after_seconds=2) from error
+        raise
+
+
+def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN comes too late and reads first
+        cursor = connection.cursor()
+        # FULL: a commit that was acknowledged survives a power cut, not only a kill -9.
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "busy_timeout=10000",
+            "foreign_keys=ON",
+            "cache_size=-16000",
+            f"query_only={'ON' if query_only else 'OFF'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def open_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)

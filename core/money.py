@@ -1,0 +1,80 @@
+"""Amounts are whole numbers of a currency's minor unit (cents of USD, yen of JPY), always with the currency."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from core.errors import Invalid
+
+# ISO 4217: the currencies whose minor unit is not a hundredth.
+_NO_DECIMALS = [
+    "BIF",
+    "CLP",
+    "DJF",
+    "GNF",
+    "ISK",
+    "JPY",
+    "KMF",
+    "KRW",
+    "PYG",
+    "RWF",
+    "UGX",
+    "VND",
+    "VUV",
+    "XAF",
+    "XOF",
+    "XPF",
+]
+_THREE_DECIMALS = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]
+_EXPONENTS = dict.fromkeys(_NO_DECIMALS, 0) | dict.fromkeys(_THREE_DECIMALS, 3)
+_DECIMAL = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
+# Fits a signed 64-bit column with room for sums over a million lines.
+MAX_AMOUNT = 10**12
+
+
+class InvalidAmount(Invalid):
+    """An amount is not a plain decimal number, or has more decimals than its currency."""
+
+    code = "invalid_amount"
+    title = "Invalid amount"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """`amount` in minor units of `currency` (ISO 4217)."""
+
+    amount: int
+    currency: str
+
+
+def exponent(currency: str) -> int:
+    """How many decimals the currency has."""
+    return _EXPONENTS.get(currency, 2)
+
+
+def parse_decimal(text: str, currency: str) -> int:
+    """Minor units of a plain decimal such as `9.99`; never rounds.
+
+    Raises InvalidAmount for anything else: separators of thousands, symbols, or decimals that the currency lacks.
+    """
+    try:
+        if not _DECIMAL.fullmatch(text):
+            raise InvalidOperation
+        scaled = Decimal(text).scaleb(exponent(currency))
+    except InvalidOperation:
+        raise InvalidAmount(f"{text[:40]!r} is not an amount; write it as 1234.50") from None
+    amount = int(scaled)
+    if amount != scaled:
+        raise InvalidAmount(f"{text} has more decimals than {currency} has ({exponent(currency)})")
+    if abs(amount) > MAX_AMOUNT:
+        raise InvalidAmount(f"{text} is larger than any price may be")
+    return amount
+
+
+def format_decimal(amount: int, currency: str) -> str:
+    """The plain decimal that `parse_decimal` reads back to the same amount."""
+    digits = exponent(currency)
+    sign, whole = ("-", -amount) if amount < 0 else ("", amount)
+    if digits == 0:
+        return f"{sign}{whole}"
+    return f"{sign}{whole // 10**digits}.{whole % 10**digits:0{digits}d}"

@@ -1,0 +1,59 @@
+"""What the process owns: opened once, in order, timed, and closed in reverse, also when a later one fails to open."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from core.clock import Clock, SystemClock
+from core.database import Database
+from core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Per process. Shared by every audience; reached as `connection.state.resources`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    # Seconds that each took to open, in the order of opening.
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+T = TypeVar("T")
+OpenResources = Callable[[Settings], AbstractAsyncContextManager[Resources]]
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Raises what the resource that cannot be opened raises, after closing those before it."""
+    async with AsyncExitStack() as stack:
+        opener = Opener(stack)
+        database = await opener.open("database", open_database(settings))
+        yield Resources(settings, SystemClock(), database, opener.timings)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database_url)
+    try:
+        await database.ping()
+        yield database
+    finally:
+        await database.close()
+
+
+class Opener:
+    """Enters contexts on a stack and times each."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self.timings: dict[str, float] = {}
+
+    async def open(self, name: str, context: AbstractAsyncContextManager[T]) -> T:
+        started = time.perf_counter()
+        opened = await self._stack.enter_async_context(context)
+        self.timings[name] = time.perf_counter() - started
+        return opened

@@ -1,0 +1,176 @@
+"""Settings from the environment (prefix `PORTICO_`) and a `.env` file, one frozen class per subsystem.
+
+A name with the prefix that no class knows stops the start, so that a misspelt setting is never silently ignored.
+"""
+
+import difflib
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.functional_validators import BeforeValidator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValue
+
+PREFIX = "PORTICO_"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the text is one line that says which and why."""
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class _Group(BaseSettings):
+    # An empty variable is an unset one, as in a compose file.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+
+class ServerSettings(_Group):
+    environment: Literal["development", "production"] = Field(
+        "development", description="In production the GraphQL IDE is off and CORS allows no origin by default."
+    )
+    public_url: AnyHttpUrl | None = Field(None, description="The address that clients use, for absolute links.")
+    secret_key: SecretStr | None = Field(
+        None, min_length=16, description="Signs and encrypts; embedded mode makes one in DATA_DIR."
+    )
+    cors_origins: Annotated[CommaSeparated | None, NoDecode] = Field(
+        None, description="Origins that browsers may call from, or *."
+    )
+    trusted_hosts: CommaSeparated = Field(("*",), description="Host names that are answered; *.example.com works.")
+    trusted_proxies: CommaSeparated = Field((), description="Addresses or networks whose X-Forwarded-* is believed.")
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
+    )
+    otlp_endpoint: AnyHttpUrl | None = Field(None, description="Where traces are sent.")
+
+
+class DataSettings(_Group):
+    data_dir: Path = Field(Path("var"), description="Everything that embedded mode writes.")
+    database_url: str | None = Field(
+        None,
+        pattern=r"^(sqlite\+aiosqlite:///.+|postgresql\+asyncpg://.+)$",
+        description="sqlite+aiosqlite:///PATH or postgresql+asyncpg://...; SQLite in DATA_DIR if unset.",
+    )
+    database_replica_url: str | None = Field(
+        None, pattern=r"^postgresql\+asyncpg://.+$", description="A read replica for reports and exports."
+    )
+    redis_url: str | None = Field(
+        None, pattern=r"^(redis|rediss|unix)://.+$", description="Unset: in memory, which means one process."
+    )
+    objects_url: str | None = Field(
+        None, pattern=r"^(file|s3)://.+$", description="Where files live; DATA_DIR/objects if unset."
+    )
+
+
+class ShopSettings(_Group):
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Of prices that name none (ISO 4217).")
+    carriers: list[dict[str, Any]] = Field(default_factory=list, description="Upstream shipping services.")
+
+
+class MailSettings(_Group):
+    smtp_url: SecretStr | None = Field(None, description="Unset: mails become .eml files in DATA_DIR/outbox.")
+
+
+class AssistantSettings(_Group):
+    llm_base_url: AnyHttpUrl | None = Field(None, description="An OpenAI-compatible server; unset: built in.")
+    llm_api_key: SecretStr | None = Field(None, description="Its key.")
+    llm_model: str | None = Field(None, description="Its model.")
+
+
+class TestSettings(_Group):
+    __test__ = False  # pytest collects by name
+    failpoint: str | None = Field(None, description="Where to die; only under a test runner.")
+
+    @model_validator(mode="after")
+    def _only_in_tests(self) -> Self:
+        if self.failpoint is not None and "PYTEST_CURRENT_TEST" not in os.environ:
+            raise ValueError("PORTICO_FAILPOINT is for tests alone")
+        return self
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
+    shop: ShopSettings = Field(default_factory=ShopSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    assistant: AssistantSettings = Field(default_factory=AssistantSettings)
+    test: TestSettings = Field(default_factory=TestSettings)
+
+    @cached_property
+    def database_url(self) -> str:
+        return self.data.database_url or f"sqlite+aiosqlite:///{self.data.data_dir / 'portico.db'}"
+
+    @property
+    def embedded(self) -> bool:
+        """SQLite: one host, one web process, everything in DATA_DIR."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def is_production(self) -> bool:
+        return self.server.environment == "production"
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        if self.server.cors_origins is not None:
+            return self.server.cors_origins
+        return () if self.is_production else ("*",)
+
+    @model_validator(mode="after")
+    def _secret_key_is_there(self) -> Self:
+        if not self.embedded and self.server.secret_key is None:
+            raise ValueError("PORTICO_SECRET_KEY is required with PostgreSQL: all processes must share it")
+        return self
+
+
+def load_settings(env_file: Path = Path(".env")) -> Settings:
+    """Settings from the environment, and from `env_file` for what it does not name.
+
+    Raises SettingsError with one line that names the first bad or unknown setting.
+    """
+    groups = {name: field.annotation for name, field in Settings.model_fields.items()}
+    known = {field.upper() for group in groups.values() for field in group.model_fields}  # type: ignore[union-attr]
+    for name in sorted({*dotenv_values(env_file), *os.environ}):
+        short = name.upper().removeprefix(PREFIX)
+        if name.upper().startswith(PREFIX) and short not in known:
+            near = difflib.get_close_matches(short, known, n=1)
+            raise SettingsError(f"{name} is not a setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
+    try:
+        return Settings(**{name: group(_env_file=env_file) for name, group in groups.items()})  # type: ignore[misc]
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        field = f"{PREFIX}{str(fault['loc'][0]).upper()}: " if fault["loc"] else ""
+        raise SettingsError(f"{field}{fault['msg'].removeprefix('Value error, ')}") from None
+    except UnreadableValue as error:
+        raise SettingsError(f"{PREFIX}{str(error).split(chr(34))[1].upper()}: is not valid JSON") from None
+
+
+def with_embedded_secrets(settings: Settings) -> Settings:
+    """In embedded mode, secrets that were not given are made once and kept in DATA_DIR, for its owner's eyes alone."""
+    if not settings.embedded:
+        return settings
+    missing = [name for name in ("secret_key", "metrics_token") if getattr(settings.server, name) is None]
+    made = {name: SecretStr(_kept_secret(settings.data.data_dir / name)) for name in missing}
+    return settings.model_copy(update={"server": settings.server.model_copy(update=made)})
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+    return path.read_text().strip()
