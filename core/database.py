@@ -4,6 +4,8 @@ SQLite loses concurrent updates under the driver's own transaction handling, so 
 explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process queue for one connection.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -24,13 +26,17 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
 from core.errors import Conflict, Unavailable
+
+# PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
+# back), out of resources, shutting down or starting up.
+_AWAY = ("08", "28", "40", "53", "57P")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -148,19 +154,39 @@ def translated_errors() -> Iterator[None]:
     """Turns the driver's errors into ours. A programming error stays what it is."""
     try:
         yield
-    except IntegrityError as error:
-        raise DuplicateValue("a value that must be unique is taken already") from error
-    except (PoolTimeout, OperationalError, InterfaceError, OSError) as error:
+    except (PoolTimeout, OSError) as error:
         raise DatabaseUnavailable(retry_after_seconds=2) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable(retry_after_seconds=2) from error
-        raise
     except StatementError as error:
-        # A pooled connection that broke between two statements.
-        if isinstance(error.orig, OSError):
+        if _breaks_uniqueness(error):
+            raise DuplicateValue("a value that must be unique is taken already") from error
+        if _is_away(error):
             raise DatabaseUnavailable(retry_after_seconds=2) from error
         raise
+
+
+def _breaks_uniqueness(error: StatementError) -> bool:
+    return _sqlstate(error) == "23505" or _sqlite_code(error) in (
+        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    )
+
+
+def _is_away(error: StatementError) -> bool:
+    if isinstance(error.orig, OSError):  # a pooled connection that broke between two statements
+        return True
+    if _sqlite_code(error) == sqlite3.SQLITE_ERROR:  # SQLite calls a mistake in the SQL operational too
+        return False
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and (error.connection_invalidated or _sqlstate(error).startswith(_AWAY))
+    )
+
+
+def _sqlstate(error: StatementError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _sqlite_code(error: StatementError) -> int | None:
+    return getattr(error.orig, "sqlite_errorcode", None)
 
 
 def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> None:
@@ -170,16 +196,29 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
         cursor = connection.cursor()
         # FULL: a commit that was acknowledged survives a power cut, not only a kill -9.
         for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
             "busy_timeout=10000",
+            "synchronous=FULL",
             "foreign_keys=ON",
             "cache_size=-16000",
             f"query_only={'ON' if query_only else 'OFF'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(connection, cursor)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def open_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _use_wal(connection: Any, cursor: Any) -> None:
+    """Waits while another process switches a new file: SQLite says "locked" at once here, whatever busy_timeout."""
+    for attempts_left in reversed(range(100)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not attempts_left:
+                raise
+            connection.run_async(lambda _: asyncio.sleep(0.02))
+        else:
+            return

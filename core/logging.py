@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -57,26 +58,33 @@ class LogWriter:
     def _run(self) -> None:
         while True:
             item = self._queue.get()
-            if isinstance(item, threading.Event):
-                self._stream.flush()
-                item.set()
-                continue
-            try:
-                self._stream.write(self._render(item) + "\n")
-                if self._queue.empty():
+            # A stream that is gone (a closed pipe) leaves nowhere to report it; the queue is emptied all the same.
+            with suppress(OSError, ValueError):
+                if not isinstance(item, threading.Event):
+                    self._stream.write(self._line(item) + "\n")
+                if self._queue.empty() or isinstance(item, threading.Event):
                     self._stream.flush()
-            except (OSError, ValueError):
-                # The stream is gone (a closed pipe): there is nowhere left to report it.
-                return
+            if isinstance(item, threading.Event):
+                item.set()
+
+    def _line(self, entry: Entry) -> str:
+        try:
+            return self._render(entry)
+        except Exception as error:  # noqa: BLE001  one entry that cannot be written must not silence the rest
+            return self._render({"event": str(entry.get("event")), "level": "error", "not_rendered": repr(error)})
 
 
 class _Forward(logging.Handler):
     """Hands entries of the standard logging module to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if message != _SAID_ALREADY:
-            structlog.get_logger(record.name).log(record.levelno, message, exc_info=record.exc_info or None)
+        try:
+            message = record.getMessage()
+            if message != _SAID_ALREADY:
+                level = record.levelno // 10 * 10  # structlog knows no levels between
+                structlog.get_logger(record.name).log(level, message, exc_info=record.exc_info or None)
+        except Exception:  # noqa: BLE001  as every handler does: a bad log call is not the caller's downfall
+            self.handleError(record)
 
 
 _writer: LogWriter | None = None

@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, or_
@@ -81,13 +81,13 @@ class Keyset:
         return f"-{self.name}" if self.descending else self.name
 
     def _decode(self, cursor: str) -> tuple[Any, str]:
-        parse: Callable[[Any], Any] = _PARSERS.get(self.column.type.python_type, str)
+        parse: Callable[[Any], Any] = _PARSERS[self.column.type.python_type]
         try:
             label, value, row_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-            if label != self._label() or not isinstance(row_id, str):
+            if label != self._label():
                 raise ValueError
-            return parse(value), row_id
-        except (ValueError, TypeError, binascii.Error):
+            return parse(value), _text(row_id)
+        except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
             fault = FieldError("/query/after", "invalid_cursor", "not a cursor of this list in this order")
             raise InvalidCursor(errors=(fault,)) from None
 
@@ -98,4 +98,18 @@ def _integer(value: object) -> int:
     return value
 
 
-_PARSERS: dict[type, Callable[[Any], Any]] = {int: _integer, datetime: datetime.fromisoformat}
+def _text(value: object) -> str:
+    # Neither NUL nor a lone surrogate can be sent to PostgreSQL; `encode` makes the ValueError of the latter.
+    if not isinstance(value, str) or b"\0" in value.encode():
+        raise ValueError
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.astimezone(UTC)
+
+
+_PARSERS: dict[type, Callable[[Any], Any]] = {int: _integer, str: _text, datetime: _moment}

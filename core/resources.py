@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from core.clock import Clock, SystemClock
 from core.database import Database
-from core.settings import Settings
+from core.settings import Settings, with_embedded_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Raises what the resource that cannot be opened raises, after closing those before it."""
     async with AsyncExitStack() as stack:
         opener = Opener(stack)
+        settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
         yield Resources(settings, SystemClock(), database, opener.timings)
 

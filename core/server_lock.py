@@ -19,15 +19,15 @@ class DataDirInUse(Exception):
     """Another server works on this data dir; the text is one line."""
 
 
-def hold_server_lock(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
-    """Takes the lock for the life of this process tree; a no-op where the tree has it already.
+def hold_server_lock(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> bool:
+    """Takes the lock for the life of this process tree; False where the tree has it already.
 
     Waits for a server that is draining. Blocks the thread: call it before the event loop runs.
     Raises DataDirInUse after `wait_seconds`.
     """
     path = data_dir.resolve() / "server.lock"
     if path in _held:
-        return
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+")
     deadline = time.monotonic() + wait_seconds
@@ -45,6 +45,7 @@ def hold_server_lock(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> N
     file.write(f"{os.getpid()}\n")
     file.flush()
     _held[path] = file
+    return True
 
 
 def release_server_lock(data_dir: Path) -> None:
@@ -55,11 +56,13 @@ def release_server_lock(data_dir: Path) -> None:
 
 @contextmanager
 def server_lock(data_dir: Path) -> Iterator[None]:
-    hold_server_lock(data_dir)
+    """The lock while the context lasts; for the whole process tree if it was taken before."""
+    taken = hold_server_lock(data_dir)
     try:
         yield
     finally:
-        release_server_lock(data_dir)
+        if taken:
+            release_server_lock(data_dir)
 
 
 def _try_lock(file: IO[str]) -> bool:

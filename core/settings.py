@@ -4,19 +4,32 @@ A name with the prefix that no class knows stops the start, so that a misspelt s
 """
 
 import difflib
+import ipaddress
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
 PREFIX = "PORTICO_"
+SHORTEST_SECRET = 16
 
 
 class SettingsError(Exception):
@@ -40,18 +53,30 @@ class ServerSettings(_Group):
         "development", description="In production the GraphQL IDE is off and CORS allows no origin by default."
     )
     public_url: AnyHttpUrl | None = Field(None, description="The address that clients use, for absolute links.")
-    secret_key: SecretStr | None = Field(
-        None, min_length=16, description="Signs and encrypts; embedded mode makes one in DATA_DIR."
-    )
+    secret_key: SecretStr | None = Field(None, description="Signs and encrypts; embedded mode makes one in DATA_DIR.")
     cors_origins: Annotated[CommaSeparated | None, NoDecode] = Field(
         None, description="Origins that browsers may call from, or *."
     )
     trusted_hosts: CommaSeparated = Field(("*",), description="Host names that are answered; *.example.com works.")
     trusted_proxies: CommaSeparated = Field((), description="Addresses or networks whose X-Forwarded-* is believed.")
-    metrics_token: SecretStr | None = Field(
-        None, min_length=16, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
-    )
+    metrics_token: SecretStr | None = Field(None, description="Opens /internal; embedded mode makes one in DATA_DIR.")
     otlp_endpoint: AnyHttpUrl | None = Field(None, description="Where traces are sent.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if each != "*":
+                ipaddress.ip_network(each, strict=False)
+        return value
+
+    @model_validator(mode="after")
+    def _secrets_are_long(self) -> Self:
+        for name in ("secret_key", "metrics_token"):
+            secret: SecretStr | None = getattr(self, name)
+            if self.environment == "production" and secret is not None and len(secret) < SHORTEST_SECRET:
+                raise ValueError(f"{PREFIX}{name.upper()} needs {SHORTEST_SECRET} characters or more in production")
+        return self
 
 
 class DataSettings(_Group):
@@ -167,10 +192,12 @@ def with_embedded_secrets(settings: Settings) -> Settings:
 
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
+    if not path.exists():
+        # Written whole under another name first: a process that dies here, or starts beside this one, leaves no half.
+        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        Path(draft).unlink()
     return path.read_text().strip()

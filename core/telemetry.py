@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
@@ -17,9 +17,6 @@ REQUEST_SECONDS = Histogram(
     "Time from the first byte in to the last byte out, by audience and route template.",
     ("audience", "method", "route", "status"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
-)
-REQUESTS_RUNNING = Gauge(
-    "portico_http_requests_running", "Requests being served now.", ("audience",), multiprocess_mode="livesum"
 )
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 

@@ -1,0 +1,35 @@
+"""What endpoints ask for. All are `async def`: a sync dependency would cost a thread hop a request."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from core.database import ReadSession, WriteSession
+from core.resources import Resources
+
+
+async def get_resources(connection: HTTPConnection) -> Resources:
+    """What the root lifespan opened; it reaches every mount and WebSocket as connection state."""
+    resources: Resources = connection.state.resources
+    return resources
+
+
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
+
+
+async def open_read_session(resources: ResourcesDep) -> AsyncIterator[ReadSession]:
+    async with resources.database.read() as session:
+        yield session
+
+
+async def open_write_session(resources: ResourcesDep) -> AsyncIterator[WriteSession]:
+    async with resources.database.write() as session:
+        yield session
+
+
+# `function`: closed, and committed, before the response goes out. With the default scope a failing commit would reach
+# the client as the 200 that was sent before it.
+ReadSessionDep = Annotated[ReadSession, Depends(open_read_session, scope="function")]
+WriteSessionDep = Annotated[WriteSession, Depends(open_write_session, scope="function")]

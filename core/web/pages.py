@@ -1,0 +1,26 @@
+"""HTML pages from Jinja2 templates: one environment, autoescaped, strict about names that are missing."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+
+class Pages:
+    """Per application. Templates are found in `folders`, the first that has one wins."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader([str(folder) for folder in (*folders, Path(__file__).parent / "templates")]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def render(
+        self, template: str, status_code: int = 200, headers: dict[str, str] | None = None, /, **values: Any
+    ) -> Response:
+        body = self._environment.get_template(template).render(values)
+        return HTMLResponse(body, status_code, {"Cache-Control": "no-store", **(headers or {})})

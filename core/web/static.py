@@ -1,0 +1,88 @@
+"""Static files, read once: a pure ASGI app over bytes in memory, with ETag, gzip and immutable hashed names.
+
+`/app.css` revalidates; `/app.1f3a5c7e.css`, the address that `path()` gives, never changes and is cached for a year.
+"""
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from core.errors import NotFound
+from core.web.conditional import is_current
+from core.web.errors import MethodNotAllowed
+
+_COMPRESSIBLE = {".css", ".js", ".svg", ".html", ".json", ".txt", ".map"}
+
+
+@dataclass(slots=True)
+class _File:
+    body: bytes
+    media_type: str
+    digest: str
+    compressible: bool
+    zipped: bytes | None = field(default=None)
+
+
+class PreloadedFiles:
+    """Per process. `folders` maps a path prefix (`""` for none) to a folder whose files are served below it."""
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self._files: dict[str, _File] = {}
+        self._hashed: dict[str, str] = {}
+        for prefix, folder in folders.items():
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and path.suffix != ".py":
+                    self._load("/".join(part for part in (prefix, path.relative_to(folder).as_posix()) if part), path)
+
+    def _load(self, name: str, path: Path) -> None:
+        body = path.read_bytes()
+        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+        self._files[name] = _File(body, media_type, digest, path.suffix in _COMPRESSIBLE)
+        stem, _, ending = name.rpartition(".")
+        self._hashed[f"{stem}.{digest}.{ending}"] = name
+
+    def path(self, name: str) -> str:
+        """The immutable address of a file, relative to the mount. Raises KeyError for a file that is not there."""
+        stem, _, ending = name.rpartition(".")
+        return f"{stem}.{self._files[name].digest}.{ending}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotFound
+        if scope["method"] not in ("GET", "HEAD"):
+            raise MethodNotAllowed
+        requested = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
+        name = self._hashed.get(requested, requested)
+        file = self._files.get(name)
+        if file is None:
+            raise NotFound("no such file")
+        response = await self._respond(scope, file, immutable=requested != name)
+        await response(scope, receive, send)
+
+    async def _respond(self, scope: Scope, file: _File, *, immutable: bool) -> Response:
+        request = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        tag = f'W/"{file.digest}"'
+        headers = {
+            "ETag": tag,
+            "Cache-Control": "public, max-age=31536000, immutable" if immutable else "public, no-cache",
+            "Vary": "Accept-Encoding",
+        }
+        if is_current(request.get(b"if-none-match"), tag):
+            return Response(status_code=304, headers=headers)
+        body = file.body
+        if file.compressible and "gzip" in request.get(b"accept-encoding", ""):
+            if file.zipped is None:
+                file.zipped = await to_thread.run_sync(gzip.compress, file.body, 6)
+            body = file.zipped
+            headers["Content-Encoding"] = "gzip"
+        response = Response(body, media_type=file.media_type, headers=headers)
+        if scope["method"] == "HEAD":
+            response.body = b""
+        return response

@@ -1,0 +1,1 @@
+"""The composition root: puts the audiences together into one application, and serves it."""

@@ -1,0 +1,178 @@
+"""`portico products`: the catalogue in from a file, and out to one. Loads nothing of the web."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Annotated, BinaryIO
+
+import typer
+
+from commerce.catalog.transfer.exporter import export_products
+from commerce.catalog.transfer.importer import OnFault, OnProgress, Report, import_products
+from commerce.catalog.transfer.records import Fault, Format, format_of
+from commerce.schema import migrations
+from core.clock import SystemClock
+from core.database import Database
+from core.errors import AppError
+from core.resources import open_database
+from core.settings import Settings, SettingsError, load_settings
+from gateway.cli.console import refuse
+
+app = typer.Typer(no_args_is_help=True, help="The catalogue in from a file, and out to one.")
+
+
+@app.callback()
+def products() -> None:
+    """The catalogue in from a file, and out to one."""
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv|FILE.jsonl", help="Shopify product CSV, or JSON Lines.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and count; change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object.")] = False,
+) -> None:
+    """Create or replace products by handle. A product with a fault is left as it was; the others are imported."""
+    with _refusals(), file.open("rb") as opened:
+        source = _Source(opened, format_of(file.name), os.fstat(opened.fileno()).st_size)
+        report = asyncio.run(_import(_settings(), source, dry_run=dry_run))
+    if as_json:
+        errors = [{"line": fault.line, "message": fault.message} for fault in report.faults]
+        counts = {name: getattr(report, name) for name in ("created", "updated", "unchanged", "failed")}
+        typer.echo(json.dumps(counts | {"errors": errors}))
+    else:
+        typer.echo(str(report))
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export_file(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Standard output if not given.")] = None,
+    kind: Annotated[Format | None, typer.Option("--format", help="Told by FILE's name if not given; else csv.")] = None,
+) -> None:
+    """Write all products, also those that are not on sale. Importing the file again changes nothing."""
+    if kind is None:
+        kind = "jsonl" if file is not None and file.suffix in (".jsonl", ".ndjson") else "csv"
+    with _refusals():
+        if file is None:
+            asyncio.run(_export(_settings(), kind, sys.stdout.buffer))
+        else:
+            with _replacing(file) as target:
+                asyncio.run(_export(_settings(), kind, target))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    file: BinaryIO
+    kind: Format
+    size: int
+
+
+async def _import(settings: Settings, source: _Source, *, dry_run: bool) -> Report:
+    async with _current_database(settings) as database:
+        with _terminal(source.size) as (on_progress, on_fault):
+            return await import_products(
+                database,
+                SystemClock(),
+                source.file,
+                source.kind,
+                currency=settings.shop.currency,
+                dry_run=dry_run,
+                on_progress=on_progress,
+                on_fault=on_fault,
+            )
+
+
+async def _export(settings: Settings, kind: Format, target: IO[bytes]) -> None:
+    async with _current_database(settings) as database:
+        pieces = export_products(database, kind, currency=settings.shop.currency, include_unpublished=True)
+        async for piece in pieces:
+            target.write(piece)
+        target.flush()
+
+
+@asynccontextmanager
+async def _current_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database at the newest schema: embedded mode brings it there, a shared one is somebody's decision."""
+    async with open_database(settings) as database:
+        if settings.embedded:
+            await migrations().upgrade(database)
+        elif await migrations().current(database) != migrations().head():
+            refuse("the database's schema is not current; run `portico db upgrade` first")
+        yield database
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        refuse(str(error))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the world may do wrong, as one line."""
+    try:
+        yield
+    except BrokenPipeError:
+        # The reader has seen enough; nothing is left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except AppError as error:
+        refuse(error.detail)
+
+
+@contextmanager
+def _terminal(size: int) -> Iterator[tuple[OnProgress | None, OnFault]]:
+    """Faults on stderr, and above them a bar where somebody is looking."""
+    if not sys.stderr.isatty():
+        yield None, lambda fault: typer.echo(_printable(fault), err=True)
+        return
+    from rich.console import Console  # noqa: PLC0415  slow to load, and only for people
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("import", total=size)
+        yield (
+            lambda done: progress.update(task, completed=done),
+            lambda fault: console.print(_printable(fault), markup=False, highlight=False, soft_wrap=True),
+        )
+
+
+def _printable(fault: Fault) -> str:
+    """A file's own texts must not steer the terminal."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in str(fault))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name only when it is whole. A device or a pipe is written to as it is."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as opened:
+            yield opened
+        return
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as made:
+        try:
+            yield made
+            made.flush()
+            os.fsync(made.fileno())
+            Path(made.name).chmod(0o644)
+            Path(made.name).replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                Path(made.name).unlink()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,69 @@
+"""The only lifespan there is: opens the resources, and yields what every mount sees as `connection.state`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+
+from commerce.schema import migrations
+from core.database import Database
+from core.errors import Unavailable
+from core.health import Health
+from core.resources import OpenResources, Resources
+from core.server_lock import server_lock
+from core.settings import Settings
+
+
+class SchemaBehind(Unavailable):
+    """The database's schema is older than this program. An operator must run `portico db upgrade`."""
+
+    code = "schema_behind"
+    title = "Database schema is behind"
+
+
+class GatewayState(TypedDict):
+    """Per process; a request sees a shallow copy."""
+
+    resources: Resources
+    draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
+    health: Health
+    topology: Callable[[], dict[str, Any]]
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[GatewayState]]
+
+
+def root_lifespan(
+    settings: Settings, open_resources: OpenResources, topology: Callable[[], dict[str, Any]]
+) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[GatewayState]:
+        with server_lock(settings.data.data_dir) if settings.embedded else nullcontext():
+            async with open_resources(settings) as resources:
+                if settings.embedded:
+                    await migrations().upgrade(resources.database)
+                yield {
+                    "resources": resources,
+                    "draining": asyncio.Event(),
+                    "health": Health(
+                        {"database": resources.database.ping, "schema": _schema_probe(resources.database)}
+                    ),
+                    "topology": topology,
+                }
+
+    return lifespan
+
+
+def _schema_probe(database: Database) -> Callable[[], Any]:
+    head = migrations().head()
+
+    async def probe() -> None:
+        current = await migrations().current(database)
+        if current != head:
+            raise SchemaBehind(
+                f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
+            )
+
+    return probe

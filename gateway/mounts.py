@@ -1,0 +1,110 @@
+"""The mount table: one line an audience, found by the first segment of the path, not by a scan of routes."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.settings import Settings
+from core.web.audience import mounted_apps
+from core.web.errors import ErrorRenderer
+from graphql_api.app import create_graphql_app
+from graphql_api.errors import render_error as render_graphql_error
+from internal_api.app import create_internal_app
+from internal_api.errors import render_error as render_internal_error
+from public_api.app import create_public_app
+from public_api.errors import problem_renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """`render` is its error shape, for what fails before its application is reached."""
+
+    name: str
+    create: Callable[[Settings], FastAPI]
+    render: Callable[[Settings], ErrorRenderer]
+
+
+AUDIENCES = (
+    Audience("public", create_public_app, problem_renderer),
+    Audience("internal", create_internal_app, lambda _settings: render_internal_error),
+    Audience("graphql", create_graphql_app, lambda _settings: render_graphql_error),
+)
+
+
+class LifespanInMount(Exception):
+    """A mounted application has a lifespan, which would never run: resources belong to the root's."""
+
+
+class ExactMount(Mount):
+    """A mount that takes its bare path too. Starlette answers that with a 307, which WebSockets and CORS preflights
+    do not follow.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if _route_path(scope) == self.path:
+            scope["path"] += "/"
+        return super().matches(scope)
+
+
+class MountDispatcher:
+    """Hands a request to the mount of its first path segment, or to the root's own routes."""
+
+    def __init__(self, app: ASGIApp, root: FastAPI) -> None:
+        self.app = app
+        self._router = root.router
+        self._mounts = {route.path.strip("/"): route for route in root.router.routes if isinstance(route, ExactMount)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            mount = self._mounts.get(_route_path(scope).split("/", 2)[1])
+            if mount is not None:
+                _, child_scope = mount.matches(scope)
+                scope.update(child_scope)
+                scope["router"] = self._router  # url_for knows every mount, from inside each
+                scope["portico.audience"] = mount.name
+                await mount.app(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def mount(root: FastAPI, name: str, app: ASGIApp) -> BaseRoute:
+    """Mounts an application under `/name`. Raises LifespanInMount for one that has a lifespan, or mounts one."""
+    if isinstance(app, FastAPI):
+        refuse_lifespans(app)
+    route = ExactMount(f"/{name}", app=app, name=name)
+    root.router.routes.append(route)
+    return route
+
+
+def refuse_lifespans(app: FastAPI) -> None:
+    if _has_lifespan(app):
+        raise LifespanInMount(
+            f"{app.title}: a mounted application's lifespan never runs; open its resources in the root's"
+        )
+    for inner in mounted_apps(app):
+        refuse_lifespans(inner)
+
+
+def _has_lifespan(app: FastAPI) -> bool:
+    router = app.router
+    return bool(router.on_startup or router.on_shutdown) or not _does_nothing(router.lifespan_context)
+
+
+def _does_nothing(lifespan: Any) -> bool:
+    """Whether it is FastAPI's default, or what `include_router` makes of two of them."""
+    if isinstance(lifespan, type(FastAPI().router.lifespan_context)):
+        return True
+    inner = inspect.unwrap(lifespan)
+    if getattr(inner, "__name__", "") != "merged_lifespan":
+        return False
+    return all(_does_nothing(cell.cell_contents) for cell in inner.__closure__ or ())
+
+
+def _route_path(scope: Scope) -> str:
+    path: str = scope["path"][len(scope.get("root_path", "")) :]
+    return path if path.startswith("/") else f"/{path}"

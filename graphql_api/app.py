@@ -1,0 +1,29 @@
+"""The GraphQL application."""
+
+from importlib.metadata import version as installed_version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from core.settings import Settings
+from core.web.audience import new_app
+from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.compression import CompressMiddleware
+from core.web.middleware.cors import cors
+from core.web.middleware.security_headers import SecurityHeadersMiddleware
+from graphql_api.errors import render_error
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+def create_graphql_app(settings: Settings) -> FastAPI:
+    return new_app(
+        title="Portico GraphQL API",
+        version=installed_version("portico"),
+        render=render_error,
+        outside=[
+            Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
+            *cors(settings.cors_origins),
+        ],
+        inside=[Middleware(CompressMiddleware), Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES)],
+    )

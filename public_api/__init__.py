@@ -1,0 +1,1 @@
+"""The door for external clients: REST under `/public`, versions side by side."""

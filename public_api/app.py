@@ -1,0 +1,59 @@
+"""The public application: versions side by side in one frame of middleware, and their documentation."""
+
+from collections.abc import Sequence
+from importlib.metadata import version as installed_version
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+
+from core.settings import Settings
+from core.web.audience import new_app
+from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.compression import CompressMiddleware
+from core.web.middleware.cors import cors
+from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.security_headers import SecurityHeadersMiddleware
+from public_api import pages
+from public_api.catalog import endpoints, endpoints_v2
+from public_api.errors import problem_renderer
+from public_api.openapi import customise
+from public_api.routing import MAX_BODY_BYTES
+
+
+def create_public_app(settings: Settings) -> FastAPI:
+    app = new_app(
+        title="Portico public API",
+        version=installed_version("portico"),
+        render=problem_renderer(settings),
+        outside=[
+            Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
+            *cors(settings.cors_origins),
+        ],
+        inside=[
+            Middleware(CompressMiddleware),
+            Middleware(HeadMiddleware),
+            Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
+        ],
+    )
+    app.mount("/v1", _version("v1", settings, [endpoints.router]), name="v1")
+    app.mount("/v2", _version("v2", settings, [endpoints_v2.router]), name="v2")
+    app.include_router(pages.router)
+    return app
+
+
+def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
+    """An application of its own, so that each version has its own document; the frame around it is shared."""
+    app = new_app(title=f"Portico {name}", version=name, render=problem_renderer(settings))
+    for router in routers:
+        app.include_router(router)
+    customise(app, settings)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi(request: Request) -> JSONResponse:
+        document = app.openapi()
+        if "servers" not in document:
+            document = {**document, "servers": [{"url": request.scope["root_path"]}]}
+        return JSONResponse(document)
+
+    return app

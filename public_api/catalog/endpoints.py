@@ -1,0 +1,163 @@
+"""REST v1 of the catalogue."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
+from core.errors import FieldError, Invalid, StaleVersion
+from core.pagination import MAX_DEPTH
+from core.web.conditional import expected_version, is_current, not_modified, tag_of, version_tag
+from core.web.dependencies import ResourcesDep
+from public_api.auth import CatalogWriter, PrincipalDep
+from public_api.catalog.dependencies import CatalogDep, IfMatch, IfNoneMatch, ProductsDep
+from public_api.catalog.reading import cache_headers, product_filter
+from public_api.catalog.schemas import (
+    CategoryList,
+    PageQuery,
+    Product,
+    ProductCreate,
+    ProductPage,
+    ProductUpdate,
+    category_schema,
+    changed_data,
+    product_data,
+    product_schema,
+)
+from public_api.errors import problems
+from public_api.routing import public_router
+
+router = public_router(tags=["Catalogue"])
+# RFC 9745: since when the numbered pages are superseded, and by what.
+DEPRECATED_SINCE = "@1795305600"
+
+
+@router.get(
+    "/products", response_model=ProductPage, summary="List products", responses={304: {"description": "Not modified"}}
+)
+async def list_products(
+    request: Request,
+    response: Response,
+    query: Annotated[PageQuery, Query()],
+    principal: PrincipalDep,
+    products: ProductsDep,
+    if_none_match: IfNoneMatch = None,
+) -> ProductPage | Response:
+    """Numbered pages, 10,000 products deep at most; v2 has no such bound. With `q` and no `sort`, best match first."""
+    if query.page * query.size > MAX_DEPTH:
+        fault = FieldError("/query/page", "too_deep", f"page times size is over {MAX_DEPTH}")
+        raise Invalid("this deep, use /public/v2/products, which pages by cursor", errors=(fault,))
+    found = await products.page(product_filter(query, principal), query.sort, page=query.page, size=query.size)
+    tag = tag_of(((key.id, key.version) for key in found.items), found.page, found.size, found.total)
+    successor = str(request.url_for("public:v2:list_products"))
+    headers = {
+        **cache_headers(principal, tag),
+        "Deprecation": DEPRECATED_SINCE,
+        "Link": f'<{successor}>; rel="successor-version"',
+    }
+    if is_current(if_none_match, tag):
+        return not_modified(headers)
+    response.headers.update(headers)
+    items = await products.products([key.id for key in found.items])
+    return ProductPage(
+        items=[product_schema(item) for item in items], page=found.page, size=found.size, total=found.total
+    )
+
+
+@router.get(
+    "/products/{id_or_handle}",
+    response_model=Product,
+    summary="Read a product",
+    responses={
+        301: {"description": "The product has another handle now"},
+        304: {"description": "Not modified"},
+        **problems(ProductNotFound),
+    },
+)
+async def get_product(
+    request: Request,
+    response: Response,
+    id_or_handle: str,
+    principal: PrincipalDep,
+    products: ProductsDep,
+    if_none_match: IfNoneMatch = None,
+) -> Product | Response:
+    """By id or by handle; a handle of the past leads to the present one."""
+    unpublished = principal.sees_unpublished
+    key = await products.key_of(id_or_handle, include_unpublished=unpublished)
+    if key is None:
+        handle = await products.handle_after_rename(id_or_handle, include_unpublished=unpublished)
+        if handle is None:
+            raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
+        return RedirectResponse(request.url_for("public:v1:get_product", id_or_handle=handle), status_code=301)
+    headers = cache_headers(principal, version_tag(key.version))
+    if is_current(if_none_match, headers["ETag"]):
+        return not_modified(headers)
+    (product,) = await products.products([key.id])
+    response.headers.update(headers)
+    return product_schema(product)
+
+
+@router.post(
+    "/products",
+    response_model=Product,
+    status_code=201,
+    summary="Create a product",
+    responses=problems(InvalidProduct, DuplicateHandle, DuplicateSku),
+)
+async def create_product(
+    request: Request,
+    response: Response,
+    body: ProductCreate,
+    _principal: CatalogWriter,
+    catalog: CatalogDep,
+    resources: ResourcesDep,
+) -> Product:
+    """A product without a handle gets a free one, made from its title."""
+    handle = body.handle if body.handle is not None else await catalog.free_handle(body.title)
+    product = await catalog.create(product_data(body, handle, resources.settings.shop.currency))
+    response.headers["Location"] = str(request.url_for("public:v1:get_product", id_or_handle=product.head.id))
+    response.headers["ETag"] = version_tag(product.head.version)
+    return product_schema(product)
+
+
+@router.patch(
+    "/products/{product_id}",
+    response_model=Product,
+    summary="Change a product",
+    responses=problems(ProductNotFound, InvalidProduct, DuplicateHandle, DuplicateSku, StaleVersion),
+)
+async def update_product(
+    response: Response,
+    product_id: str,
+    body: ProductUpdate,
+    _principal: CatalogWriter,
+    catalog: CatalogDep,
+    if_match: IfMatch = None,
+) -> Product:
+    """Fields that are left out stay. With If-Match, only if the product is still the one that was read."""
+    product = await catalog.update(
+        product_id, lambda before: changed_data(body, before), expected_version=expected_version(if_match)
+    )
+    response.headers["ETag"] = version_tag(product.head.version)
+    return product_schema(product)
+
+
+@router.delete(
+    "/products/{product_id}",
+    status_code=204,
+    summary="Delete a product",
+    responses=problems(ProductNotFound, StaleVersion),
+)
+async def delete_product(
+    product_id: str, _principal: CatalogWriter, catalog: CatalogDep, if_match: IfMatch = None
+) -> None:
+    """Its old handles are free again."""
+    await catalog.delete(product_id, expected_version=expected_version(if_match))
+
+
+@router.get("/categories", summary="List categories", response_model=CategoryList)
+async def list_categories(products: ProductsDep) -> CategoryList:
+    """All of them, by name."""
+    return CategoryList(items=[category_schema(category) for category in await products.categories()])

@@ -1,0 +1,48 @@
+"""Pages of the public door: its documentation, self-hosted, and one page for every problem code."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from core.errors import NotFound, error_classes
+from core.web.errors import status_of
+from core.web.pages import Pages
+from core.web.urls import base_path
+
+router = APIRouter(include_in_schema=False)
+pages = Pages(Path(__file__).parent / "templates")
+VERSIONS = ("v1", "v2")
+
+
+@router.get("/docs")
+async def show_docs(request: Request) -> Response:
+    return _docs(request, VERSIONS[0])
+
+
+@router.get("/docs/{version}")
+async def show_docs_of_version(request: Request, version: str) -> Response:
+    if version not in VERSIONS:
+        raise NotFound("there is no such version")
+    return _docs(request, version)
+
+
+def _docs(request: Request, version: str) -> Response:
+    base = base_path(request.scope)
+    return pages.render("docs.html", base=base, title="Portico", versions=VERSIONS, current=version)
+
+
+@router.get("/problems")
+async def list_problems(request: Request) -> Response:
+    rows = [
+        {"code": code, "title": error.title, "status": status_of(error)}
+        for code, error in sorted(error_classes().items())
+    ]
+    return pages.render("problems.html", base=base_path(request.scope), rows=rows)
+
+
+@router.get("/problems/{code}")
+async def show_problem(request: Request, code: str) -> Response:
+    error = error_classes().get(code)
+    if error is None:
+        raise NotFound("there is no such problem")
+    return pages.render("problem.html", base=base_path(request.scope), problem=error, status=status_of(error))
