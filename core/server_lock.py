@@ -6,7 +6,7 @@ gunicorn's workers inherit their master's lock, so a successor worker is let in.
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -19,8 +19,12 @@ class DataDirInUse(Exception):
     """Another server works on this data dir; the text is one line."""
 
 
-def hold_server_lock(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> bool:
+def hold_server_lock(
+    data_dir: Path, *, wait_seconds: float = WAIT_SECONDS, on_wait: Callable[[str], None] | None = None
+) -> bool:
     """Takes the lock for the life of this process tree; False where the tree has it already.
+
+    `on_wait` is told the holder's process id, once, if there is one to wait for.
 
     Waits for a server that is draining. Blocks the thread: call it before the event loop runs.
     Raises DataDirInUse after `wait_seconds`.
@@ -31,10 +35,13 @@ def hold_server_lock(data_dir: Path, *, wait_seconds: float = WAIT_SECONDS) -> b
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a+")
     deadline = time.monotonic() + wait_seconds
+    told = on_wait is None
     while not _try_lock(file):
+        holder = _holder(file)
+        if not told and on_wait is not None:
+            on_wait(holder)
+            told = True
         if time.monotonic() >= deadline:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
             file.close()
             raise DataDirInUse(
                 f"another server (process {holder}) works on {data_dir}; "
@@ -63,6 +70,11 @@ def server_lock(data_dir: Path) -> Iterator[None]:
     finally:
         if taken:
             release_server_lock(data_dir)
+
+
+def _holder(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "unknown"
 
 
 def _try_lock(file: IO[str]) -> bool:

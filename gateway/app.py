@@ -14,6 +14,8 @@ from core.settings import Settings
 from core.web.audience import describe, share_overrides
 from core.web.errors import ErrorRenderer, Failure, install_error_handlers
 from core.web.middleware.catch_all import CatchAllMiddleware
+from core.web.middleware.compression import CompressMiddleware
+from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from core.web.urls import base_path
 from gateway import pages
@@ -54,6 +56,9 @@ def _stack(root: FastAPI, settings: Settings) -> list[Middleware]:
         Middleware(CatchAllMiddleware, render=_renderer(settings)),
         Middleware(TrustedHostsMiddleware, hosts=settings.server.trusted_hosts),
         Middleware(MountDispatcher, root=root),
+        # For pages alone: mounts bring their own.
+        Middleware(CompressMiddleware),
+        Middleware(HeadMiddleware),
     ]
 
 
@@ -61,7 +66,7 @@ def _renderer(settings: Settings) -> ErrorRenderer:
     by_name = {audience.name: audience.render(settings) for audience in AUDIENCES}
 
     def render(failure: Failure, scope: Scope, /) -> Response:
-        segment = scope["path"].removeprefix(base_path(scope)).split("/", 2)[1]
+        segment = scope["path"].removeprefix(base_path(scope)).removeprefix("/").partition("/")[0]
         return by_name.get(segment, pages.render_error)(failure, scope)
 
     return render

@@ -47,16 +47,14 @@ def root_lifespan(
                 yield {
                     "resources": resources,
                     "draining": asyncio.Event(),
-                    "health": Health(
-                        {"database": resources.database.ping, "schema": _schema_probe(resources.database)}
-                    ),
+                    "health": Health({"database": resources.database.ping, "schema": schema_probe(resources.database)}),
                     "topology": topology,
                 }
 
     return lifespan
 
 
-def _schema_probe(database: Database) -> Callable[[], Any]:
+def schema_probe(database: Database) -> Callable[[], Any]:
     head = migrations().head()
 
     async def probe() -> None:

@@ -17,7 +17,9 @@ from core.telemetry import REQUEST_SECONDS, new_span_id, new_trace_id, parse_tra
 from core.web.errors import UntrustedHost
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+# Segments of plain characters, none of which climbs (`.`, `..`): it is put before every address that we give out.
+_PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+_LONGEST_PREFIX = 256
 _CLIENT_CLOSED = 499  # nginx's number for a client that left before the answer
 _FIRST_ERROR = 400
 
@@ -40,7 +42,7 @@ class ProxyMiddleware:
             return
         for name, value in scope["headers"]:
             if name == b"x-forwarded-prefix" and not scope.get("root_path"):
-                _set_prefix(scope, value.decode("latin-1").partition(",")[0].strip().rstrip("/"))
+                _set_prefix(scope, value.decode("latin-1").partition(",")[0].strip(" \t").rstrip("/"))
                 break
         await self._forwarded(scope, receive, send)
 
@@ -57,7 +59,7 @@ class ProxyMiddleware:
 
 
 def _set_prefix(scope: Scope, prefix: str) -> None:
-    if not _PREFIX.fullmatch(prefix):
+    if len(prefix) > _LONGEST_PREFIX or not _PREFIX.fullmatch(prefix):
         return
     scope["root_path"] = prefix
     path: str = scope["path"]

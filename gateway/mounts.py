@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.settings import Settings
-from core.web.audience import mounted_apps
 from core.web.errors import ErrorRenderer
+from core.web.urls import route_path
 from graphql_api.app import create_graphql_app
 from graphql_api.errors import render_error as render_graphql_error
 from internal_api.app import create_internal_app
@@ -36,6 +37,9 @@ AUDIENCES = (
 )
 
 
+_DEFAULT_LIFESPANS = tuple(type(app.router.lifespan_context) for app in (FastAPI(), Starlette()))
+
+
 class LifespanInMount(Exception):
     """A mounted application has a lifespan, which would never run: resources belong to the root's."""
 
@@ -46,7 +50,7 @@ class ExactMount(Mount):
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if _route_path(scope) == self.path:
+        if route_path(scope) == self.path:
             scope["path"] += "/"
         return super().matches(scope)
 
@@ -61,7 +65,7 @@ class MountDispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            mount = self._mounts.get(_route_path(scope).split("/", 2)[1])
+            mount = self._mounts.get(route_path(scope).split("/", 2)[1])
             if mount is not None:
                 _, child_scope = mount.matches(scope)
                 scope.update(child_scope)
@@ -74,37 +78,34 @@ class MountDispatcher:
 
 def mount(root: FastAPI, name: str, app: ASGIApp) -> BaseRoute:
     """Mounts an application under `/name`. Raises LifespanInMount for one that has a lifespan, or mounts one."""
-    if isinstance(app, FastAPI):
-        refuse_lifespans(app)
+    refuse_lifespans(app, name)
     route = ExactMount(f"/{name}", app=app, name=name)
     root.router.routes.append(route)
     return route
 
 
-def refuse_lifespans(app: FastAPI) -> None:
+def refuse_lifespans(app: ASGIApp, name: str) -> None:
+    """Looks into every Starlette or FastAPI application below, by whatever router it is reached."""
+    if not isinstance(app, Starlette):
+        return
     if _has_lifespan(app):
-        raise LifespanInMount(
-            f"{app.title}: a mounted application's lifespan never runs; open its resources in the root's"
-        )
-    for inner in mounted_apps(app):
-        refuse_lifespans(inner)
+        raise LifespanInMount(f"{name}: a mounted application's lifespan never runs; open its resources in the root's")
+    for route in app.router.routes:
+        if isinstance(route, Mount):
+            refuse_lifespans(route.app, f"{name}{route.path}")
 
 
-def _has_lifespan(app: FastAPI) -> bool:
+def _has_lifespan(app: Starlette) -> bool:
     router = app.router
-    return bool(router.on_startup or router.on_shutdown) or not _does_nothing(router.lifespan_context)
+    handlers = [*getattr(router, "on_startup", ()), *getattr(router, "on_shutdown", ())]
+    return bool(handlers) or not _does_nothing(router.lifespan_context)
 
 
 def _does_nothing(lifespan: Any) -> bool:
-    """Whether it is FastAPI's default, or what `include_router` makes of two of them."""
-    if isinstance(lifespan, type(FastAPI().router.lifespan_context)):
+    """Whether it is a framework's default, or what `include_router` makes of two of them."""
+    if isinstance(lifespan, _DEFAULT_LIFESPANS):
         return True
     inner = inspect.unwrap(lifespan)
     if getattr(inner, "__name__", "") != "merged_lifespan":
         return False
     return all(_does_nothing(cell.cell_contents) for cell in inner.__closure__ or ())
-
-
-def _route_path(scope: Scope) -> str:
-    path: str = scope["path"][len(scope.get("root_path", "")) :]
-    return path if path.startswith("/") else f"/{path}"

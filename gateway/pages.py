@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 pages = Pages(Path(__file__).parent / "templates")
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/")
 async def show_landing_page(request: Request) -> Response:
     """The doors, their docs, and how the gateway is now."""
     checks = await request.state.health.check()
@@ -36,13 +36,13 @@ async def show_landing_page(request: Request) -> Response:
     )
 
 
-@router.api_route("/healthz", methods=["GET", "HEAD"])
+@router.get("/healthz")
 async def show_liveness() -> Response:
     """The process answers. No dependency is asked: a restart would not bring one back."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-@router.api_route("/readyz", methods=["GET", "HEAD"])
+@router.get("/readyz")
 async def show_readiness(request: Request) -> Response:
     """200 when requests should come here; 503 with the list of what is missing while they should not."""
     draining = request.state.draining.is_set()

@@ -12,12 +12,14 @@ from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from graphql_api.errors import render_error
+from graphql_api.router import Router
+from graphql_api.schema import build_schema
 
 MAX_BODY_BYTES = 256 * 1024
 
 
 def create_graphql_app(settings: Settings) -> FastAPI:
-    return new_app(
+    app = new_app(
         title="Portico GraphQL API",
         version=installed_version("portico"),
         render=render_error,
@@ -27,3 +29,5 @@ def create_graphql_app(settings: Settings) -> FastAPI:
         ],
         inside=[Middleware(CompressMiddleware), Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES)],
     )
+    app.include_router(Router(build_schema(settings), settings))
+    return app

@@ -1,14 +1,61 @@
 """Errors as GraphQL shows them, also for what fails before a document is read: `errors[].extensions.code`."""
 
-from starlette.responses import JSONResponse, Response
+import re
+from typing import Any
+
+from graphql import GraphQLError
+from starlette.responses import Response
 from starlette.types import Scope
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from core.context import current_request_id
-from core.web.errors import Failure
+from core.errors import AppError, Invalid
+from core.web.errors import Failure, failure_of, report
+from graphql_api.responses import json_response, media_type_for
+
+_SUGGESTION = re.compile(r" Did you mean .*$", re.DOTALL)
+# What the caller got wrong, though Strawberry raises it as if it were a failure.
+_REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
-def render_error(failure: Failure, _scope: Scope) -> Response:
-    error = failure.error
-    extensions = {"code": error.code, "request_id": current_request_id(), "retryable": error.retryable}
-    body = {"errors": [{"message": error.detail, "extensions": extensions}]}
-    return JSONResponse(body, failure.status, {**failure.headers, "Cache-Control": "no-store"})
+class BadRequest(Invalid):
+    """The request is not GraphQL over HTTP: a JSON object with a `query`. Its status is 400, as that protocol says."""
+
+
+def render_error(failure: Failure, scope: Scope) -> Response:
+    body = {"errors": [{"message": failure.error.detail, "extensions": _extensions(failure.error)}]}
+    headers = {**failure.headers, "Cache-Control": "no-store"}
+    return json_response(body, failure.status, media_type_for(scope), headers)
+
+
+def present(error: GraphQLError, *, suggest: bool) -> GraphQLError:
+    """The error as callers may see it, with our code. What nobody foresaw is logged, once, and tells nothing."""
+    cause = _cause(error)
+    if cause is None:
+        message = error.message if suggest else _SUGGESTION.sub("", error.message)
+        shown: AppError = Invalid(message)
+    else:
+        failure = failure_of(cause)
+        report(failure)
+        shown = failure.error
+    return GraphQLError(
+        shown.detail,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=_extensions(shown),
+    )
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """What a resolver, or a library below it, raised; None where the document or its variables are at fault."""
+    cause: Exception | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return None if isinstance(cause, _REQUEST_ERRORS) else cause
+
+
+def _extensions(error: AppError) -> dict[str, Any]:
+    return {"code": error.code, "request_id": current_request_id(), "retryable": error.retryable}

@@ -9,6 +9,7 @@ from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
+from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from internal_api import health, metrics
 from internal_api.auth import RequireOperator
@@ -27,7 +28,11 @@ def create_internal_app(settings: Settings) -> FastAPI:
                 SecurityHeadersMiddleware, headers={"X-Robots-Tag": "noindex"}, https_only=settings.is_production
             )
         ],
-        inside=[Middleware(CompressMiddleware), Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES)],
+        inside=[
+            Middleware(CompressMiddleware),
+            Middleware(HeadMiddleware),
+            Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
+        ],
         dependencies=[Depends(RequireOperator())],
     )
     app.include_router(health.router)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.middleware import Middleware
@@ -20,6 +21,8 @@ from public_api.errors import problem_renderer
 from public_api.openapi import customise
 from public_api.routing import MAX_BODY_BYTES
 
+VERSIONS: dict[str, Sequence[APIRouter]] = {"v1": [endpoints.router], "v2": [endpoints_v2.router]}
+
 
 def create_public_app(settings: Settings) -> FastAPI:
     app = new_app(
@@ -36,10 +39,15 @@ def create_public_app(settings: Settings) -> FastAPI:
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
         ],
     )
-    app.mount("/v1", _version("v1", settings, [endpoints.router]), name="v1")
-    app.mount("/v2", _version("v2", settings, [endpoints_v2.router]), name="v2")
+    for name, routers in VERSIONS.items():
+        app.mount(f"/{name}", _version(name, settings, routers), name=name)
     app.include_router(pages.router)
     return app
+
+
+def version_documents(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The OpenAPI document of each version."""
+    return {name: _version(name, settings, routers).openapi() for name, routers in VERSIONS.items()}
 
 
 def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:

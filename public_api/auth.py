@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from commerce.accounts.api_keys import authenticate, looks_like_key
+from commerce.accounts.authentication import principal_for
 from commerce.accounts.errors import MissingScope
-from commerce.accounts.principal import ANONYMOUS, Principal, Scope
+from commerce.accounts.principal import Principal, Scope
 from core.errors import Unauthenticated
 from core.web.dependencies import ResourcesDep
 
@@ -20,12 +20,8 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 async def get_principal(credentials: Credentials, resources: ResourcesDep) -> Principal:
     """Anonymous without credentials; bad ones are refused, also where anonymous callers are welcome."""
-    if credentials is None:
-        return ANONYMOUS
-    if not looks_like_key(credentials.credentials):
-        raise Unauthenticated("the bearer token is not an API key of this door")
-    async with resources.database.read() as session:
-        return await authenticate(session, credentials.credentials, resources.clock.now())
+    token = credentials.credentials if credentials is not None else None
+    return await principal_for(token, resources.database, resources.clock.now())
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from core.web.errors import ErrorRenderer, Failure, status_of
 from core.web.urls import base_path
 
 MEDIA_TYPE = "application/problem+json"
+_PATH = "/:@!$&'()*+,;=~"  # what a path may hold as it is (RFC 3986, 3.3)
 
 
 class FieldFault(BaseModel):
@@ -62,7 +64,7 @@ def problem_renderer(settings: Settings) -> ErrorRenderer:
             "title": error.title,
             "status": failure.status,
             "detail": error.detail,
-            "instance": scope["path"],
+            "instance": quote(scope["path"], safe=_PATH),
             "code": error.code,
             "request_id": current_request_id(),
             "retryable": error.retryable,

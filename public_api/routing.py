@@ -33,8 +33,8 @@ class PublicRoute(APIRoute):
 
         async def timed(request: Request) -> Response:
             started = time.perf_counter()
-            encoding = request.headers.get("content-encoding", "identity").strip().lower()
-            if encoding == "gzip":
+            encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
+            if encoding in ("gzip", "x-gzip"):
                 request = InflatingRequest(request.scope, request.receive)
             elif encoding != "identity":
                 raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} is not read; send gzip or none")
@@ -57,8 +57,8 @@ def inflate(data: bytes) -> bytes:
         raise UnsupportedMediaType("the body is not gzip, though Content-Encoding says so") from None
     if len(body) > MAX_BODY_BYTES:
         raise ContentTooLarge(f"the body inflates to more than {MAX_BODY_BYTES} bytes")
-    if not inflater.eof:
-        raise UnsupportedMediaType("the gzip body is cut short")
+    if not inflater.eof or inflater.unused_data:
+        raise UnsupportedMediaType("the gzip body is cut short, or something stands after it")
     return body
 
 

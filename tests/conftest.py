@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from commerce.schema import migrations
 from core.database import Database
 from core.ids import new_id
 from core.settings import DataSettings, Settings, with_embedded_secrets
+
+KINDS = ["sqlite", "postgresql"]
+pytest_plugins = ["tests.fixtures.application"]  # the whole application
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +52,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
         folder = tmp_path_factory.mktemp("postgres")
         with PostgresServer(folder, cleanup_mode="delete") as server:
-            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
+            url = server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
+            for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):  # it outlives no crash
+                asyncio.run(_administer(url, statement))
+            yield url
 
 
 @pytest.fixture(scope="session")
@@ -65,34 +73,103 @@ def postgres_template(postgres_url: str) -> str:
     return name
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path}/test.db"
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file that each test copies."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+
+    async def make() -> None:
+        database = Database(_sqlite_url(path))
+        await migrations().upgrade(database)
+        await database.close()
+
+    asyncio.run(make())
+    return path
+
+
+@contextmanager
+def _fresh_url(request: pytest.FixtureRequest, kind: str, folder: Path, *, empty: bool = False) -> Iterator[str]:
+    if kind == "sqlite":
+        path = folder / "test.db"
+        if not empty:
+            shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield _sqlite_url(path)
         return
     server: str = request.getfixturevalue("postgres_url")
-    template: str = request.getfixturevalue("postgres_template")
+    template = "template1" if empty else request.getfixturevalue("postgres_template")
     name = new_id("test")
     asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield _renamed(server, name)
     asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database of each kind."""
+    with _fresh_url(request, request.param, tmp_path) as url:
+        yield url
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
-    await migrations().upgrade(opened)
-    yield opened
-    await opened.close()
+    async with _opened(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(params=KINDS)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of each kind that no migration has seen."""
+    with _fresh_url(request, request.param, tmp_path, empty=True) as url:
+        yield url
 
 
 @pytest.fixture
-async def sqlite_database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(f"sqlite+aiosqlite:///{tmp_path}/test.db")
-    await migrations().upgrade(opened)
-    yield opened
-    await opened.close()
+async def empty_database(empty_database_url: str) -> AsyncIterator[Database]:
+    async with _opened(empty_database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def module_database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """As `database_url`, one for all tests of a file, which only read it."""
+    with _fresh_url(request, request.param, tmp_path_factory.mktemp("module")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def module_database(module_database_url: str) -> AsyncIterator[Database]:
+    async with _opened(module_database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def sqlite_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    with _fresh_url(request, "sqlite", tmp_path) as url:
+        async with _opened(url) as opened:
+            yield opened
+
+
+@pytest.fixture
+def postgres_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with _fresh_url(request, "postgresql", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+async def postgres_database(postgres_database_url: str) -> AsyncIterator[Database]:
+    async with _opened(postgres_database_url) as opened:
+        yield opened
+
+
+def _sqlite_url(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
 
 
 async def _administer(url: str, statement: str) -> None:

@@ -10,7 +10,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -19,7 +19,7 @@ from commerce.accounts.errors import InvalidApiKey, UnknownScope
 from commerce.accounts.models import ApiKeyRow
 from commerce.accounts.principal import SCOPES, Principal
 from core.clock import Clock
-from core.database import ReadSession, WriteSession
+from core.database import Database, ReadSession, WriteSession
 
 PREFIX = "ptk_"
 _ALPHABET = string.digits + string.ascii_letters
@@ -34,7 +34,7 @@ class NewKey:
     """A key at the moment of its making: the only time that its secret is known."""
 
     id: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class ApiKeyService:
@@ -66,6 +66,14 @@ class ApiKeyService:
         self._session.add(row)
         await self._session.flush()
         return NewKey(key_id, key)
+
+
+async def first_key(database: Database, clock: Clock) -> str | None:
+    """A key with every scope where there is none yet, for a first look; None where there are keys."""
+    async with database.write() as session:
+        if await session.scalar(select(ApiKeyRow.id).limit(1)) is not None:
+            return None
+        return (await ApiKeyService(session, clock).create("first start", SCOPES)).secret
 
 
 def looks_like_key(credential: str) -> bool:

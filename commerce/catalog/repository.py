@@ -12,10 +12,12 @@ from commerce.catalog.entities import Category, Image, Product, ProductHead, Var
 from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
 from commerce.catalog.search import matching
+from core.database import Database
 from core.pagination import Page, Slice
 from core.repository import Repository
 
 E = TypeVar("E", Variant, Image)
+_MAX_NAMES = 10_000  # in one statement; PostgreSQL takes 32,767 parameters
 
 
 def _columns(entity: type, row: type) -> list[Any]:
@@ -35,6 +37,21 @@ class ProductKey:
 
     id: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkuOwner:
+    product_id: str
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraNames:
+    """The names of all kept values that have no field, and what decides where an export writes them."""
+
+    product: set[str]
+    variant: set[tuple[str, bool, bool]]  # with whether it is the product's first variant, and whether stock is tracked
+    image: set[str]
 
 
 class ProductRepository(Repository):
@@ -142,13 +159,21 @@ class ProductRepository(Repository):
         )
         return {row.handle: row.id for row in rows}
 
-    async def sku_owner(self, skus: Sequence[str], *, not_product: str | None) -> tuple[str, str] | None:
-        """One of the SKUs that another product has, and that product's handle."""
-        statement = select(VariantRow.sku, ProductRow.handle).join(ProductRow).where(VariantRow.sku.in_(skus))
-        if not_product is not None:
-            statement = statement.where(VariantRow.product_id != not_product)
-        row = (await self._session.execute(statement.limit(1))).one_or_none()
-        return (str(row.sku), row.handle) if row else None
+    async def lock_by_handle(self, handles: Sequence[str]) -> dict[str, str]:
+        """As `ids_by_handle`, each held against other writers; always in one order, so that two do not deadlock."""
+        statement = select(ProductRow.handle, ProductRow.id).where(ProductRow.handle.in_(handles))
+        rows = await self._session.execute(statement.order_by(ProductRow.id).with_for_update())
+        return {row.handle: row.id for row in rows}
+
+    async def sku_owners(self, skus: Sequence[str]) -> dict[str, SkuOwner]:
+        """The products that have these SKUs, by SKU."""
+        statement = select(VariantRow.sku, ProductRow.id, ProductRow.handle).join(ProductRow)
+        found: dict[str, SkuOwner] = {}
+        for start in range(0, len(skus), _MAX_NAMES):
+            some = skus[start : start + _MAX_NAMES]
+            for row in await self._session.execute(statement.where(VariantRow.sku.in_(some))):
+                found[str(row.sku)] = SkuOwner(row.id, row.handle)
+        return found
 
     async def categories(self, ids: Sequence[str] | None = None) -> list[Category]:
         """All categories by name, or those with these ids."""
@@ -175,12 +200,19 @@ class ProductRepository(Repository):
             statement = statement.where(ProductRow.status == "active")
         return list(await self._session.scalars(statement))
 
-    async def extra_names(self) -> set[str]:
-        """The names of all kept columns that have no field of their own."""
-        found: set[str] = set()
-        for column in (ProductRow.extra, VariantRow.extra, ImageRow.extra):
-            found.update(await self._session.scalars(_json_keys(column, self.dialect)))
-        return found
+    async def extra_names(self) -> ExtraNames:
+        variants = _json_keys(VariantRow.extra, self.dialect).add_columns(
+            (VariantRow.position == 0).label("first"), VariantRow.stock.is_not(None).label("tracked")
+        )
+        return ExtraNames(
+            product=set(await self._session.scalars(_json_keys(ProductRow.extra, self.dialect))),
+            variant={(row.key, row.first, row.tracked) for row in await self._session.execute(variants)},
+            image=set(await self._session.scalars(_json_keys(ImageRow.extra, self.dialect))),
+        )
+
+    async def currencies(self) -> set[str]:
+        """The currencies of all prices."""
+        return set(await self._session.scalars(select(ProductRow.currency).distinct()))
 
 
 def _json_keys(column: InstrumentedAttribute[dict[str, str]], dialect: str) -> Select[tuple[str]]:
@@ -191,9 +223,18 @@ def _json_keys(column: InstrumentedAttribute[dict[str, str]], dialect: str) -> S
     return select(keys.c.key).select_from(column.class_, keys).distinct()
 
 
-async def walk(repository: ProductRepository, *, include_unpublished: bool, batch: int) -> AsyncIterator[list[Product]]:
-    """The whole catalogue in batches, oldest first: memory is bounded by one batch."""
+async def walk(database: Database, *, include_unpublished: bool, batch: int) -> AsyncIterator[list[Product]]:
+    """The whole catalogue in batches, oldest first: memory is bounded by one batch.
+
+    Each batch is read in a session of its own, so that a slow reader of the whole holds no connection.
+    """
     last = ""
-    while ids := await repository.ids_after(last, batch, include_unpublished=include_unpublished):
-        yield await repository.products(ids)
+    while True:
+        async with database.read() as session:
+            repository = ProductRepository(session)
+            ids = await repository.ids_after(last, batch, include_unpublished=include_unpublished)
+            products = await repository.products(ids)
+        if not ids:
+            return
+        yield products
         last = ids[-1]

@@ -18,8 +18,10 @@ MAX_URL = 2_048
 MAX_EXTRA = 65_536
 MAX_COUNT = 10**9
 # `prod_` begins an id, and these two are paths below /products.
-_RESERVED_HANDLES = {"export", "import"}
+RESERVED_HANDLES = {"export", "import"}
 _HANDLE = re.compile(r"[^\W_][\w.-]*")
+_PLAIN_URL = re.compile(r"https?://[a-z0-9.-]+/[!-~]*", re.ASCII)  # what nearly all are, known at one look
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def faults(product: ProductData) -> list[FieldError]:
@@ -31,7 +33,7 @@ def _of_product(product: ProductData) -> Iterator[FieldError]:
     handle = product.handle
     if not _HANDLE.fullmatch(handle) or len(handle) > MAX_TEXT or handle != handle.lower():
         yield _fault("/handle", "is letters, digits, - _ and . in lower case, at most 255")
-    elif handle in _RESERVED_HANDLES or handle.startswith("prod_"):
+    elif handle in RESERVED_HANDLES or handle.startswith("prod_"):
         yield _fault("/handle", f"{handle!r} is reserved", "reserved")
     if not product.title.strip():
         yield _fault("/title", "is blank", "required")
@@ -44,6 +46,8 @@ def _of_product(product: ProductData) -> Iterator[FieldError]:
         yield from _text("/category", product.category)
     if product.status not in ("active", "draft", "archived"):
         yield _fault("/status", "is active, draft or archived")
+    if not _CURRENCY.fullmatch(product.currency):
+        yield _fault("/currency", "is three capital letters (ISO 4217)")
     if len(product.tags) > MAX_TAGS:
         yield _fault("/tags", f"has {len(product.tags)} tags; at most {MAX_TAGS}", "too_many")
     for index, tag in enumerate(product.tags):
@@ -62,8 +66,8 @@ def _of_variants(product: ProductData) -> Iterator[FieldError]:
     if len(set(names)) != len(names):
         yield _fault("/options", "names an option twice", "duplicate")
     for index, name in enumerate(names):
-        if not name:
-            yield _fault(f"/options/{index}", "is blank", "required")
+        if not name or name != name.strip():
+            yield _fault(f"/options/{index}", "is blank, or begins or ends with a space", "required")
         yield from _text(f"/options/{index}", name)
     if not 1 <= len(product.variants) <= MAX_VARIANTS:
         yield _fault("/variants", f"has {len(product.variants)} variants; 1 to {MAX_VARIANTS}", "too_many")
@@ -98,10 +102,15 @@ def _of_variant(at: str, variant: VariantData) -> Iterator[FieldError]:
         if value is not None:
             if value != value.strip() or not value:
                 yield _fault(f"{at}/{name}", "is blank, or begins or ends with a space")
-            yield from _text(f"{at}/{name}", value)
+            if not _ordinary(value):
+                yield from _text(f"{at}/{name}", value)
     for value in variant.options.values():
-        yield from _text(f"{at}/options", value)
-    yield from _extra(f"{at}/extra", variant.extra)
+        if value != value.strip():
+            yield _fault(f"{at}/options", f"{value[:40]!r} begins or ends with a space")
+        if not _ordinary(value):
+            yield from _text(f"{at}/options", value)
+    if variant.extra:
+        yield from _extra(f"{at}/extra", variant.extra)
 
 
 def _of_images(images: tuple[ImageData, ...]) -> Iterator[FieldError]:
@@ -109,14 +118,15 @@ def _of_images(images: tuple[ImageData, ...]) -> Iterator[FieldError]:
         yield _fault("/images", f"has {len(images)} images; at most {MAX_IMAGES}", "too_many")
     for index, image in enumerate(images):
         at = f"/images/{index}"
-        if not _is_web_address(image.url):
+        if not _PLAIN_URL.fullmatch(image.url) and not _is_web_address(image.url):
             yield _fault(f"{at}/url", "is not an http or https address")
         yield from _text(f"{at}/url", image.url, MAX_URL)
         yield from _text(f"{at}/alt", image.alt, MAX_URL)
         for name, size in (("width", image.width), ("height", image.height)):
             if size is not None and not 1 <= size <= 100_000:  # noqa: PLR2004  larger than any picture
                 yield _fault(f"{at}/{name}", "is not a size in pixels", "out_of_range")
-        yield from _extra(f"{at}/extra", image.extra)
+        if image.extra:
+            yield from _extra(f"{at}/extra", image.extra)
 
 
 def _is_web_address(url: str) -> bool:
@@ -128,11 +138,21 @@ def _is_web_address(url: str) -> bool:
 
 
 def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
+    tidy = all(extra) and not any(name[0].isspace() or name[-1].isspace() for name in extra)
+    if tidy and _ordinary("".join((*extra, *extra.values()))):
+        return
     if sum(len(name) + len(value) for name, value in extra.items()) > MAX_EXTRA:
         yield _fault(pointer, f"holds more than {MAX_EXTRA} characters", "too_long")
     for name, value in extra.items():
+        if not name or name != name.strip():
+            yield _fault(pointer, f"has a name, {name[:40]!r}, that is blank, or begins or ends with a space")
         yield from _text(pointer, name)
         yield from _text(pointer, value, MAX_EXTRA)
+
+
+def _ordinary(text: str) -> bool:
+    """Whether `_text` surely has nothing to say; most texts are such, and there are millions of them."""
+    return len(text) <= MAX_TEXT and text.isascii() and "\0" not in text
 
 
 def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterator[FieldError]:

@@ -1,6 +1,6 @@
 """What can be done to the catalogue. Callers own the transaction; nothing here commits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,13 +9,13 @@ from sqlalchemy.exc import IntegrityError
 from commerce.catalog.commands import ProductData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
-from commerce.catalog.repository import ProductRepository
-from commerce.catalog.rules import faults
+from commerce.catalog.repository import ProductRepository, SkuOwner
+from commerce.catalog.rules import RESERVED_HANDLES, faults
 from commerce.catalog.storage import Save, add_categories, delete_product, save_products
 from commerce.catalog.text import clean_html, slugify
 from core.clock import Clock
 from core.database import WriteSession
-from core.errors import AppError, StaleVersion
+from core.errors import AppError, FieldError, StaleVersion
 from core.ids import new_id
 
 Verdict = Literal["created", "updated", "unchanged", "failed"]
@@ -67,7 +67,7 @@ class CatalogService:
         """A handle made of the title that no product has."""
         base = slugify(title)
         handle, number = base, 1
-        while await self._products.ids_by_handle([handle]):
+        while handle in RESERVED_HANDLES or await self._products.ids_by_handle([handle]):
             number += 1
             handle = f"{base}-{number}"
         return handle
@@ -79,7 +79,8 @@ class CatalogService:
         """
         outcomes: list[Outcome | None] = [None] * len(batch)
         saves: dict[int, Save] = {}
-        ids = await self._products.ids_by_handle([data.handle for data in batch])
+        handles = [data.handle for data in batch]
+        ids = await (self._products.ids_by_handle(handles) if dry_run else self._products.lock_by_handle(handles))
         before = {product.head.handle: product for product in await self._products.products(list(ids.values()))}
         for index, data in enumerate(batch):
             try:
@@ -88,11 +89,12 @@ class CatalogService:
                 outcomes[index] = Outcome("failed", error)
                 continue
             old = before.get(data.handle)
+            checked = _with_known_sizes(checked, old)
             if old is not None and data_of(old) == checked:
                 outcomes[index] = Outcome("unchanged")
             else:
                 saves[index] = Save(old.head.id if old else new_id("prod"), checked, old)
-        errors = {} if dry_run else await self._save_each(saves)
+        errors = await (self._refusals(saves) if dry_run else self._save_each(saves))
         for index, save in saves.items():
             if index in errors:
                 outcomes[index] = Outcome("failed", errors[index])
@@ -102,6 +104,8 @@ class CatalogService:
 
     async def _save_each(self, saves: dict[int, Save]) -> dict[int, AppError]:
         """All at once, and only where that breaks a constraint one by one, to find whose fault it is."""
+        if not saves:
+            return {}
         try:
             async with self._session.begin_nested():
                 await self._save_all(list(saves.values()))
@@ -115,27 +119,51 @@ class CatalogService:
             return errors
         return {}
 
+    async def _refusals(self, saves: dict[int, Save]) -> dict[int, AppError]:
+        """What saving would refuse, without a write. A SKU that its owner gives up in the same batch is free."""
+        skus = {variant.sku for save in saves.values() for variant in save.data.variants if variant.sku is not None}
+        owners = await self._products.sku_owners(sorted(skus))
+        kept = {save.product_id: {variant.sku for variant in save.data.variants} for save in saves.values()}
+        errors: dict[int, AppError] = {}
+        for index, save in saves.items():
+            others = {
+                variant.sku: owner
+                for variant in save.data.variants
+                if variant.sku is not None
+                and (owner := owners.get(variant.sku)) is not None
+                and owner.product_id != save.product_id
+                and variant.sku in kept.get(owner.product_id, {variant.sku})
+            }
+            if others:
+                errors[index] = _duplicate_sku(save.data, others)
+        return errors
+
     async def _save_one(self, save: Save) -> None:
         try:
             async with self._session.begin_nested():
                 await self._save_all([save])
         except IntegrityError as error:
-            raise await self._conflict(save) from error
+            conflict = await self._conflict(save)
+            if conflict is not None:
+                raise conflict from error
+            # Another writer made the same category first: now it is there to be found.
+            async with self._session.begin_nested():
+                await self._save_all([save])
 
     async def _save_all(self, saves: list[Save]) -> None:
         if saves:
             categories = await self._categories({save.data.category for save in saves if save.data.category})
             await save_products(self._session, saves, categories, self._clock.now())
 
-    async def _conflict(self, save: Save) -> AppError:
+    async def _conflict(self, save: Save) -> AppError | None:
+        """The value of this product that another one has."""
         owner = (await self._products.ids_by_handle([save.data.handle])).get(save.data.handle)
         if owner is not None and owner != save.product_id:
             return DuplicateHandle(f"handle {save.data.handle!r} belongs to another product")
         skus = [variant.sku for variant in save.data.variants if variant.sku is not None]
-        taken = await self._products.sku_owner(skus, not_product=save.product_id)
-        if taken is not None:
-            return DuplicateSku(f"SKU {taken[0]!r} belongs to product {taken[1]!r}")
-        return DuplicateHandle("another writer took a value of this product; try again")
+        owners = await self._products.sku_owners(skus)
+        others = {sku: owner for sku, owner in owners.items() if owner.product_id != save.product_id}
+        return _duplicate_sku(save.data, others) if others else None
 
     async def _categories(self, names: set[str]) -> dict[str, Category]:
         """The categories with these names; those that are missing are made."""
@@ -165,11 +193,39 @@ class CatalogService:
         return product
 
 
+def _duplicate_sku(data: ProductData, owners: Mapping[str, SkuOwner]) -> DuplicateSku:
+    faults = [
+        FieldError(
+            f"/variants/{index}/sku",
+            DuplicateSku.code,
+            f"SKU {variant.sku!r} belongs to product {owners[variant.sku].handle!r}",
+        )
+        for index, variant in enumerate(data.variants)
+        if variant.sku is not None and variant.sku in owners
+    ]
+    return DuplicateSku(faults[0].message, errors=tuple(faults))
+
+
+def _with_known_sizes(data: ProductData, old: Product | None) -> ProductData:
+    """Who does not say how large an image is leaves what was measured, as long as its address stays."""
+    if old is None or not any(image.width for image in old.images):
+        return data
+    sizes = {image.url: (image.width, image.height) for image in old.images}
+    images = [
+        image
+        if image.width is not None or image.url not in sizes
+        else replace(image, width=sizes[image.url][0], height=sizes[image.url][1])
+        for image in data.images
+    ]
+    return replace(data, images=tuple(images))
+
+
 def _checked(data: ProductData) -> ProductData:
-    """The product with clean HTML. Raises InvalidProduct with every fault."""
+    """The product with clean HTML and tidy names. Raises InvalidProduct with every fault."""
     found = faults(data)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         detail = f"{found[0].pointer.removeprefix('/')} {found[0].message}{more}"
         raise InvalidProduct(detail, errors=tuple(found))
-    return replace(data, description=clean_html(data.description))
+    category = data.category.strip() if data.category is not None else None
+    return replace(data, description=clean_html(data.description), vendor=data.vendor.strip(), category=category)

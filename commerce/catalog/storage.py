@@ -3,14 +3,14 @@
 Variants keep their ids where their options stay the same, so that what refers to them (carts, orders) stays right.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Insert, Table, Update, bindparam, delete, insert, update
 
-from commerce.catalog.commands import ImageData, ProductData, VariantData, data_of
+from commerce.catalog.commands import SINGLE_VARIANT, ImageData, ProductData, VariantData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.models import (
     CategoryRow,
@@ -26,6 +26,8 @@ from core.database import Base, WriteSession
 from core.ids import new_id
 
 Values = list[dict[str, Any]]
+# A tsvector holds 1 MiB, which the SKUs and options of 2,048 variants can exceed.
+MAX_DETAILS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,11 @@ async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
                 if old.data.sku is not None and old.data.sku != variant.sku:
                     moved_skus.append(old.id)
         gone.extend(variant.id for variant in before.values())
-    if gone:
-        await session.execute(delete(VariantRow).where(VariantRow.id.in_(gone)))
-    if moved_skus:
+    for ids in _chunks(gone):
+        await session.execute(delete(VariantRow).where(VariantRow.id.in_(ids)))
+    for ids in _chunks(moved_skus):
         # Two variants may swap their SKUs: the unique constraint is checked row by row.
-        await session.execute(update(VariantRow).where(VariantRow.id.in_(moved_skus)).values(sku=None))
+        await session.execute(update(VariantRow).where(VariantRow.id.in_(ids)).values(sku=None))
     await _write(session, _update_by_key(_table(VariantRow)), changed)
     await _write(session, insert(_table(VariantRow)), new)
 
@@ -201,14 +203,21 @@ async def _replace_tags(session: WriteSession, saves: Sequence[Save]) -> None:
 
 def _document(save: Save) -> dict[str, Any]:
     data = save.data
-    options = [value for variant in data.variants for value in variant.options.values()]
+    named = [variant.options for variant in data.variants if variant.options != SINGLE_VARIANT]
+    options = [value for values in named for value in values.values()]
     skus = [variant.sku for variant in data.variants if variant.sku]
+    details = search_words(data.vendor, data.category or "", *data.tags, *skus, *dict.fromkeys(options))
     return {
         "product_id": save.product_id,
         "title": search_words(data.title),
-        "details": search_words(data.vendor, data.category or "", *data.tags, *skus, *dict.fromkeys(options)),
+        "details": details[:MAX_DETAILS],
         "description": search_words(data.description),
     }
+
+
+def _chunks(ids: list[str]) -> Iterator[list[str]]:
+    """Few enough for one statement: PostgreSQL takes 32,767 parameters."""
+    return (ids[start : start + 10_000] for start in range(0, len(ids), 10_000))
 
 
 def _table(row: type[Base]) -> Table:

@@ -43,7 +43,9 @@ def expected_version(if_match: str | None) -> int | None:
 
 
 def not_modified(headers: dict[str, str]) -> Response:
-    return Response(status_code=304, headers=headers)
+    """`headers` are those of the 200. Compression adds its Vary to answers with a body alone (RFC 9110, 15.4.5)."""
+    vary = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+    return Response(status_code=304, headers={**headers, "Vary": vary})
 
 
 def tag_of(versions: Iterable[tuple[str, int]], *more: object) -> str:

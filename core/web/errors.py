@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException, WebSocketException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -30,6 +31,7 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from core.web.urls import route_path
 
 log = structlog.get_logger("portico.errors")
 
@@ -116,8 +118,13 @@ def status_of(error: type[AppError]) -> int:
 
 def failure_of(exc: Exception) -> Failure:
     cause = exc.__cause__
-    if isinstance(exc, RuntimeError) and isinstance(cause, AppError | HTTPException):
-        exc = cause  # Starlette's wrapper for an error that came after the response began
+    if isinstance(exc, RuntimeError | HTTPException) and isinstance(cause, AppError | HTTPException):
+        # Starlette's wrapper of what came after the response began, FastAPI's of what reading the body raised.
+        exc = cause
+    elif isinstance(exc, HTTPException) and isinstance(cause, ValueError | RecursionError):
+        # FastAPI's 400 for JSON that is more than mistyped.
+        fault = FieldError("", "json_invalid", "the body is not UTF-8, or is nested too deep")
+        return Failure(Invalid("the body is not JSON", errors=(fault,)), status_of(Invalid), exc)
     if isinstance(exc, AppError):
         return Failure(exc, status_of(type(exc)), exc, _headers(exc))
     if isinstance(exc, RequestValidationError | WebSocketRequestValidationError):
@@ -147,14 +154,21 @@ def install_error_handlers(app: FastAPI, render: ErrorRenderer) -> None:
 
     async def handle(connection: HTTPConnection, exc: Exception) -> Response | None:
         failure = failure_of(exc)
+        if isinstance(failure.error, MethodNotAllowed):
+            failure.headers["Allow"] = _methods_at(connection.scope)
         report(failure)
         if isinstance(connection, WebSocket):
             await close_websocket(connection, failure, render)
             return None
         return render(failure, connection.scope)
 
+    async def answer_bug(connection: HTTPConnection, exc: Exception) -> Response:
+        """For what fails outside CatchAllMiddleware. Starlette raises it on, so that the root's logs it."""
+        return render(failure_of(exc), connection.scope)
+
     for kind in (AppError, HTTPException, RequestValidationError, WebSocketRequestValidationError):
         app.add_exception_handler(kind, handle)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, answer_bug)
     app.add_exception_handler(WebSocketException, _close_as_told)  # type: ignore[arg-type]
 
 
@@ -172,6 +186,17 @@ async def close_websocket(websocket: WebSocket, failure: Failure, render: ErrorR
 
 async def _close_as_told(websocket: WebSocket, exc: WebSocketException) -> None:
     await websocket.close(code=exc.code, reason=exc.reason)
+
+
+def _methods_at(scope: Scope) -> str:
+    """Of every route with this address (RFC 9110, 15.5.6); Starlette names those of the first alone."""
+    path = route_path(scope)
+    found: set[str] = set()
+    for context in iter_route_contexts(scope["app"].router.routes):
+        regex = getattr(context, "path_regex", None)
+        if regex is not None and regex.match(path):
+            found |= context.methods or set()
+    return ", ".join(sorted(found))
 
 
 def _headers(error: AppError) -> dict[str, str]:

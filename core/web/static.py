@@ -6,18 +6,21 @@
 import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from anyio import to_thread
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from core.errors import NotFound
 from core.web.conditional import is_current
-from core.web.errors import MethodNotAllowed
 
 _COMPRESSIBLE = {".css", ".js", ".svg", ".html", ".json", ".txt", ".map"}
+
+_NOUGHT = re.compile(r"q=0(\.0*)?")
 
 
 @dataclass(slots=True)
@@ -57,7 +60,7 @@ class PreloadedFiles:
         if scope["type"] != "http":
             raise NotFound
         if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         requested = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
         name = self._hashed.get(requested, requested)
         file = self._files.get(name)
@@ -77,7 +80,7 @@ class PreloadedFiles:
         if is_current(request.get(b"if-none-match"), tag):
             return Response(status_code=304, headers=headers)
         body = file.body
-        if file.compressible and "gzip" in request.get(b"accept-encoding", ""):
+        if file.compressible and _takes_gzip(request.get(b"accept-encoding", "")):
             if file.zipped is None:
                 file.zipped = await to_thread.run_sync(gzip.compress, file.body, 6)
             body = file.zipped
@@ -86,3 +89,12 @@ class PreloadedFiles:
         if scope["method"] == "HEAD":
             response.body = b""
         return response
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """RFC 9110, 12.5.3: a weight of nought refuses."""
+    for coding in accept_encoding.lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "gzip":
+            return not _NOUGHT.fullmatch(weight.strip())
+    return False

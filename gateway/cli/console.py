@@ -1,11 +1,49 @@
-"""What every command says alike."""
+"""What every command shares: settings, the database at its newest schema, and refusals as one line."""
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import NoReturn
 
 import typer
+
+from core.database import Database
+from core.errors import AppError
+from core.server_lock import DataDirInUse
+from core.settings import Settings, SettingsError, load_settings
 
 
 def refuse(message: str) -> NoReturn:
     """Ends the command with exit code 1 and one line on stderr."""
     typer.echo(f"portico: {' '.join(message.split())}", err=True)
     raise typer.Exit(1)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What the world may do wrong, as one line."""
+    try:
+        yield
+    except (SettingsError, DataDirInUse) as error:
+        refuse(str(error))
+    except AppError as error:
+        cause = f" ({error.__cause__.__cause__ or error.__cause__})" if error.__cause__ else ""
+        refuse(f"{error.detail}{cause}")
+
+
+def settings_or_refuse() -> Settings:
+    with refusals():
+        return load_settings()
+
+
+@asynccontextmanager
+async def current_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database at the newest schema: embedded mode brings it there, a shared one is somebody's decision."""
+    from commerce.schema import migrations  # noqa: PLC0415  Alembic is slow to load
+    from core.resources import open_database  # noqa: PLC0415
+
+    async with open_database(settings) as database:
+        if settings.embedded:
+            await migrations().upgrade(database)
+        elif await migrations().current(database) != migrations().head():
+            refuse("the database's schema is not current; run `portico db upgrade` first")
+        yield database

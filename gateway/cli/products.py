@@ -1,28 +1,25 @@
 """`portico products`: the catalogue in from a file, and out to one. Loads nothing of the web."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Annotated, BinaryIO
+from typing import IO, TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from commerce.catalog.transfer.exporter import export_products
-from commerce.catalog.transfer.importer import OnFault, OnProgress, Report, import_products
 from commerce.catalog.transfer.records import Fault, Format, format_of
-from commerce.schema import migrations
-from core.clock import SystemClock
-from core.database import Database
-from core.errors import AppError
-from core.resources import open_database
-from core.settings import Settings, SettingsError, load_settings
-from gateway.cli.console import refuse
+from core.settings import Settings
+from gateway.cli.console import current_database, refusals, refuse, settings_or_refuse
+
+if TYPE_CHECKING:
+    from commerce.catalog.transfer.importer import OnFault, OnProgress, Report
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue in from a file, and out to one.")
 
@@ -39,9 +36,12 @@ def import_file(
     as_json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object.")] = False,
 ) -> None:
     """Create or replace products by handle. A product with a fault is left as it was; the others are imported."""
+    # Millions of small values and hardly a cycle: the collector would take a quarter of the time.
+    gc.freeze()
+    gc.set_threshold(1_000_000, 20, 100)
     with _refusals(), file.open("rb") as opened:
         source = _Source(opened, format_of(file.name), os.fstat(opened.fileno()).st_size)
-        report = asyncio.run(_import(_settings(), source, dry_run=dry_run))
+        report = asyncio.run(_import(settings_or_refuse(), source, dry_run=dry_run))
     if as_json:
         errors = [{"line": fault.line, "message": fault.message} for fault in report.faults]
         counts = {name: getattr(report, name) for name in ("created", "updated", "unchanged", "failed")}
@@ -62,10 +62,10 @@ def export_file(
         kind = "jsonl" if file is not None and file.suffix in (".jsonl", ".ndjson") else "csv"
     with _refusals():
         if file is None:
-            asyncio.run(_export(_settings(), kind, sys.stdout.buffer))
+            asyncio.run(_export(settings_or_refuse(), kind, sys.stdout.buffer))
         else:
             with _replacing(file) as target:
-                asyncio.run(_export(_settings(), kind, target))
+                asyncio.run(_export(settings_or_refuse(), kind, target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,11 @@ class _Source:
     size: int
 
 
-async def _import(settings: Settings, source: _Source, *, dry_run: bool) -> Report:
-    async with _current_database(settings) as database:
+async def _import(settings: Settings, source: _Source, *, dry_run: bool) -> "Report":
+    from commerce.catalog.transfer.importer import import_products  # noqa: PLC0415  slow to load
+    from core.clock import SystemClock  # noqa: PLC0415
+
+    async with current_database(settings) as database:
         with _terminal(source.size) as (on_progress, on_fault):
             return await import_products(
                 database,
@@ -91,48 +94,31 @@ async def _import(settings: Settings, source: _Source, *, dry_run: bool) -> Repo
 
 
 async def _export(settings: Settings, kind: Format, target: IO[bytes]) -> None:
-    async with _current_database(settings) as database:
+    from commerce.catalog.transfer.exporter import export_products  # noqa: PLC0415  slow to load
+
+    async with current_database(settings) as database:
         pieces = export_products(database, kind, currency=settings.shop.currency, include_unpublished=True)
         async for piece in pieces:
             target.write(piece)
         target.flush()
 
 
-@asynccontextmanager
-async def _current_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database at the newest schema: embedded mode brings it there, a shared one is somebody's decision."""
-    async with open_database(settings) as database:
-        if settings.embedded:
-            await migrations().upgrade(database)
-        elif await migrations().current(database) != migrations().head():
-            refuse("the database's schema is not current; run `portico db upgrade` first")
-        yield database
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        refuse(str(error))
-
-
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the world may do wrong, as one line."""
+    """Every command's refusals, and what may be wrong with a file, as one line."""
     try:
-        yield
+        with refusals():
+            yield
     except BrokenPipeError:
         # The reader has seen enough; nothing is left to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except AppError as error:
-        refuse(error.detail)
 
 
 @contextmanager
-def _terminal(size: int) -> Iterator[tuple[OnProgress | None, OnFault]]:
+def _terminal(size: int) -> Iterator[tuple["OnProgress | None", "OnFault"]]:
     """Faults on stderr, and above them a bar where somebody is looking."""
     if not sys.stderr.isatty():
         yield None, lambda fault: typer.echo(_printable(fault), err=True)

@@ -147,6 +147,7 @@ async def update_product(
 @router.delete(
     "/products/{product_id}",
     status_code=204,
+    response_class=Response,  # no body, and so no Content-Type
     summary="Delete a product",
     responses=problems(ProductNotFound, StaleVersion),
 )

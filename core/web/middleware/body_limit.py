@@ -3,17 +3,11 @@
 Starlette's own limit (`max_body_size`) replaces the answer by plain text when Content-Length is over the limit.
 """
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.web.errors import ContentTooLarge
 
-
-class BodyTooLarge(HTTPException):
-    """As an HTTPException: FastAPI turns any other error of reading a body into a 400."""
-
-    def __init__(self) -> None:
-        super().__init__(413)
+_DIGITS = 18
 
 
 class BodyLimitMiddleware:
@@ -28,8 +22,9 @@ class BodyLimitMiddleware:
             await self.app(scope, receive, send)
             return
         for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self.limit:
-                raise ContentTooLarge(f"the body has {int(value)} bytes; at most {self.limit} are taken")
+            # By length first: Python refuses to read numbers of thousands of digits.
+            if name == b"content-length" and value.isdigit() and (len(value) > _DIGITS or int(value) > self.limit):
+                raise self._refusal()
         received = 0
 
         async def count() -> Message:
@@ -38,7 +33,10 @@ class BodyLimitMiddleware:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > self.limit:
-                    raise BodyTooLarge
+                    raise self._refusal()
             return message
 
         await self.app(scope, count, send)
+
+    def _refusal(self) -> ContentTooLarge:
+        return ContentTooLarge(f"at most {self.limit} bytes are taken")

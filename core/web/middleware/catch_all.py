@@ -1,5 +1,6 @@
 """The last resort of an app: whatever nobody handled becomes one log entry and the audience's 500."""
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
@@ -31,6 +32,8 @@ class CatchAllMiddleware:
 
         try:
             await self.app(scope, receive, watch)
+        except ClientDisconnect:
+            return  # nobody is there to be answered, and nothing is wrong with us: the access line says 499
         except Exception as exc:  # noqa: BLE001  that is what it is for
             failure = failure_of(exc)
             report(failure, response_started=started)

@@ -1,0 +1,151 @@
+"""Brings a file of products into the catalogue: one transaction a batch, and of each product all or nothing.
+
+Memory is bounded by one batch, whatever the file's size; reading and checking the file runs beside the event loop.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import BinaryIO, cast
+
+from commerce.catalog.rules import MAX_VARIANTS
+from commerce.catalog.service import CatalogService, Outcome
+from commerce.catalog.transfer.json_lines import read_json_lines
+from commerce.catalog.transfer.records import Fault, Format, Record
+from commerce.catalog.transfer.seen import Seen
+from commerce.catalog.transfer.shopify_csv import read_shopify_csv
+from core.clock import Clock
+from core.database import Database, WriteSession
+from core.errors import AppError, FieldError
+
+BATCH = 400  # products in one transaction
+_BATCH_SIZE = 4 * 1024 * 1024  # characters after which a batch is full sooner
+_KEPT_FAULTS = 1000
+_FAULTS_OF_PRODUCT = 20
+
+OnProgress = Callable[[int], None]
+OnFault = Callable[[Fault], None]
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the products of a file, and the first thousand faults; `on_fault` is told of all."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"created {self.created} updated {self.updated} unchanged {self.unchanged} failed {self.failed}"
+
+
+async def import_products(
+    database: Database,
+    clock: Clock,
+    file: BinaryIO,
+    kind: Format,
+    *,
+    currency: str,
+    dry_run: bool = False,
+    on_progress: OnProgress | None = None,
+    on_fault: OnFault | None = None,
+) -> Report:
+    """Creates or replaces the products of the file by handle; `currency` is that of a CSV's prices.
+
+    `on_progress` is given the bytes read so far, a batch ahead of what is saved. A dry run reads, checks and counts,
+    and writes nothing. Raises UnreadableFile, and DatabaseUnavailable; earlier batches stay imported, so that running
+    it again goes on where it stopped.
+    """
+    report = Report()
+    loop = asyncio.get_running_loop()
+    # The reader is one batch ahead of the database, in a thread that ends before what it reads from is closed.
+    with Seen() as seen, closing(_batches(file, kind, currency, seen)) as batches, ThreadPoolExecutor(1) as reader:
+        ahead = loop.run_in_executor(reader, next, batches, None)
+        while batch := await ahead:
+            ahead = loop.run_in_executor(reader, next, batches, None)
+            outcomes = await _save([record for record in batch if record.data], database, clock, dry_run=dry_run)
+            for fault in _counted(report, batch, outcomes):
+                if on_fault is not None:
+                    on_fault(fault)
+            if on_progress is not None:
+                on_progress(file.tell())
+    return report
+
+
+def _counted(report: Report, batch: list[Record], outcomes: list[Outcome]) -> Iterator[Fault]:
+    """Adds a batch to the report, and gives its faults in the order of the file."""
+    remaining = iter(outcomes)
+    for record in batch:
+        outcome = next(remaining) if record.data else Outcome("failed")
+        setattr(report, outcome.verdict, getattr(report, outcome.verdict) + 1)
+        faults = record.faults if outcome.error is None else tuple(_faults_of(record, outcome.error))
+        for fault in faults[:_FAULTS_OF_PRODUCT]:
+            if len(report.faults) < _KEPT_FAULTS:
+                report.faults.append(fault)
+            yield fault
+
+
+async def _save(records: list[Record], database: Database, clock: Clock, *, dry_run: bool) -> list[Outcome]:
+    batch = [record.data for record in records if record.data is not None]
+    if not batch:
+        return []
+    if dry_run:
+        async with database.read() as session:
+            # A dry run of `upsert` only reads, and here the database itself sees to it.
+            service = CatalogService(cast("WriteSession", session), clock)
+            return await service.upsert(batch, dry_run=True)
+    async with database.write() as session:
+        return await CatalogService(session, clock).upsert(batch)
+
+
+def _faults_of(record: Record, error: AppError) -> Iterator[Fault]:
+    if not error.errors:
+        yield Fault(record.line, f"product {record.handle!r}: {error.detail}")
+    for fault in error.errors:
+        yield record.locate(fault)
+
+
+def _batches(file: BinaryIO, kind: Format, currency: str, seen: Seen) -> Generator[list[Record], None, None]:
+    batch: list[Record] = []
+    size = 0
+    with closing((read_shopify_csv if kind == "csv" else read_json_lines)(file, currency)) as records:
+        for found in records:
+            record = _first_of_its_name(found, kind, seen)
+            batch.append(record)
+            size += record.size
+            if len(batch) == BATCH or size >= _BATCH_SIZE:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _first_of_its_name(record: Record, kind: Format, seen: Seen) -> Record:
+    """The record, or if the file had its handle or one of its SKUs before, its refusal: the first one wins."""
+    before = seen.handle(record.handle, record.line) if record.handle else None
+    if before is not None:
+        hint = "; the rows of a product must be together" if kind == "csv" else ""
+        fault = Fault(record.line, f"handle {record.handle!r} stood before at line {before}{hint}")
+        return _refused(record, (*record.faults, fault))
+    if record.data is None or len(record.data.variants) > MAX_VARIANTS:
+        return record
+    places: dict[str, int] = {}
+    for index, variant in enumerate(record.data.variants):
+        if variant.sku is not None:
+            places.setdefault(variant.sku, index)
+    taken = seen.skus({sku: record.variant_lines[index] for sku, index in places.items()})
+    faults = tuple(
+        record.locate(
+            FieldError(f"/variants/{places[sku]}/sku", "duplicate_sku", f"SKU {sku!r} stood before at line {line}")
+        )
+        for sku, line in taken.items()
+    )
+    return _refused(record, faults) if faults else record
+
+
+def _refused(record: Record, faults: tuple[Fault, ...]) -> Record:
+    return Record(record.line, record.handle, None, faults, record.locate)

@@ -1,0 +1,49 @@
+"""Which handles and SKUs a file has named before, and where: in a private SQLite file, for files of any size."""
+
+import sqlite3
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+
+class Seen:
+    """Per import. Its file has no name and goes with the connection; what fits in a few megabytes never reaches it."""
+
+    def __init__(self) -> None:
+        # Opened and closed by the importer, used by its reader's thread.
+        self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        for statement in (
+            "PRAGMA journal_mode=OFF",
+            "PRAGMA synchronous=OFF",
+            "PRAGMA cache_size=-8000",
+            "CREATE TABLE seen (name TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID",
+            "BEGIN",
+        ):
+            self._connection.execute(statement)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def handle(self, handle: str, line: int) -> int | None:
+        """The line where the handle stood before; if it did not, it is remembered."""
+        return self._claim({f"h{handle}": line}).get(f"h{handle}")
+
+    def skus(self, lines: Mapping[str, int]) -> dict[str, int]:
+        """Those SKUs that stood before, and where; if none did, all are remembered."""
+        found = self._claim({f"s{sku}": line for sku, line in lines.items()})
+        return {name[1:]: line for name, line in found.items()}
+
+    def _claim(self, names: dict[str, int]) -> dict[str, int]:
+        if not names:
+            return {}
+        marks = ",".join("?" * len(names))
+        taken = self._connection.execute(f"SELECT name, line FROM seen WHERE name IN ({marks})", list(names))  # noqa: S608  only marks
+        found: dict[str, int] = dict(taken.fetchall())
+        if not found:
+            self._connection.executemany("INSERT INTO seen VALUES (?, ?)", names.items())
+        return found

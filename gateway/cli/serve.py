@@ -1,0 +1,106 @@
+"""`portico serve`: the gateway in one process."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from core.server_lock import hold_server_lock
+from core.settings import Settings
+from gateway.cli.console import refusals, refuse, settings_or_refuse
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8000,
+    demo: Annotated[bool, typer.Option(help="Fill an empty catalogue, and make a first API key.")] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes (development).")] = False,
+) -> None:
+    """Migrate, then serve all doors in one process. SIGTERM and Ctrl-C drain: requests finish, streams are told."""
+    settings = settings_or_refuse()
+    with refusals():
+        listener = _listen(host, port)
+        if settings.embedded and not reload:
+            hold_server_lock(settings.data.data_dir, on_wait=lambda holder: _say_waiting(settings, holder))
+        key = asyncio.run(_prepare(settings, demo=demo))
+    address = _address(listener)
+    if reload:
+        listener.close()
+        _serve_reloading(host, port)
+        return
+    _serve(listener, lambda: _greet(settings, address, key))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        refuse(f"cannot listen on {host}:{port}: {error.strerror}; --port (make run PORT=...) picks another")
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def _prepare(settings: Settings, *, demo: bool) -> str | None:
+    """Brings the schema up to date and seeds the demo; returns the API key that the first start makes."""
+    from commerce.accounts.api_keys import first_key  # noqa: PLC0415  slow to load
+    from commerce.catalog.seed import seed_demo  # noqa: PLC0415
+    from commerce.schema import migrations  # noqa: PLC0415
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.resources import open_database  # noqa: PLC0415
+
+    async with open_database(settings) as database:
+        await migrations().upgrade(database)
+        if not demo:
+            return None
+        await seed_demo(database, SystemClock(), settings.shop.currency)
+        return await first_key(database, SystemClock())
+
+
+def _serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    import uvicorn  # noqa: PLC0415  slow to load
+
+    from gateway.main import app  # noqa: PLC0415
+    from gateway.server import KEEP_ALIVE_SECONDS, OPTIONS, DrainingServer  # noqa: PLC0415
+
+    config = uvicorn.Config(app, log_config=None, timeout_keep_alive=KEEP_ALIVE_SECONDS, **OPTIONS)
+    server = DrainingServer(config, on_ready)
+    # uvicorn raises the signal again when it has drained; what it asked for is done by then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listener])
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _serve_reloading(host: str, port: int) -> None:
+    import uvicorn  # noqa: PLC0415
+
+    uvicorn.run("gateway.main:app", host=host, port=port, reload=True, log_config=None, access_log=False)
+
+
+def _say_waiting(settings: Settings, holder: str) -> None:
+    typer.echo(f"portico: waiting for the server that works on {settings.data.data_dir} (process {holder})", err=True)
+
+
+def _greet(settings: Settings, address: str, key: str | None) -> None:
+    token = settings.data.data_dir / "metrics_token"
+    lines = [
+        f"Portico is ready: {address}",
+        f"  REST      {address}/public/docs",
+        f"  GraphQL   {address}/graphql",
+        f"  internal  {address}/internal/health  (Authorization: Bearer, from {token})",
+    ]
+    if key is not None:
+        lines.append(f"First start, shown once: API key {key}")
+    typer.echo("\n".join(lines))

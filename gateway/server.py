@@ -1,0 +1,37 @@
+"""uvicorn with two things more: streams learn of the shutdown before connections are waited for, and a ready hook."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+# In-flight requests and streams get this long after SIGTERM; below gunicorn's graceful_timeout of 30 s.
+DRAIN_SECONDS = 20
+KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 s of a balancer, which must be the one that closes
+OPTIONS: dict[str, Any] = {
+    "lifespan": "on",
+    "access_log": False,  # the root middleware writes it
+    "proxy_headers": False,  # the same: PORTICO_TRUSTED_PROXIES
+    "server_header": False,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
+}
+
+
+class DrainingServer(uvicorn.Server):
+    """Sets the lifespan state's `draining` event first: readiness turns 503 and every stream says goodbye."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready is not None:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        draining = self.lifespan.state.get("draining")
+        if draining is not None:
+            draining.set()
+        await super().shutdown(sockets)

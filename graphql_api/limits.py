@@ -1,0 +1,144 @@
+"""How much one document may ask: tokens, depth and aliases, checked before any resolver runs.
+
+The rules are made once, here: Strawberry's own limiters make a new class a request, which no validation cache can
+hit, and walk fragments once for each way that leads to them, which a small document turns into years (2^n for n
+fragments that each spread the next one twice). These count every fragment once.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    Node,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.language import DocumentNode
+from graphql.validation import ASTValidationContext, ASTValidationRule
+from graphql.validation.specified_rules import recommended_rules
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from graphql_api.text import StorableTextRule
+
+MAX_TOKENS = 1000  # five times the introspection query of GraphiQL
+MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
+MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep
+MAX_ALIASES = 20
+_CACHED_DOCUMENTS = 256
+
+Rules = tuple[type[ASTValidationRule], ...]
+
+
+class DepthRule(ASTValidationRule):
+    def __init__(self, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        depth_of = _folded(context.document, lambda _field, below: 1 + below, max)
+        for operation in _operations(context.document):
+            for field in _root_fields(operation, context.document):
+                introspective = field.name.value.startswith("__")
+                limit = MAX_INTROSPECTION_DEPTH if introspective else MAX_DEPTH
+                if 1 + depth_of(field.selection_set) > limit:
+                    context.report_error(GraphQLError(f"The operation is more than {limit} fields deep", field))
+
+
+class AliasRule(ASTValidationRule):
+    """Each use of an alias inside a fragment counts as often as the fragment is spread."""
+
+    def __init__(self, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        aliases_of = _folded(context.document, lambda field, below: bool(field.alias) + below, lambda a, b: a + b)
+        for operation in _operations(context.document):
+            if aliases_of(operation.selection_set) > MAX_ALIASES:
+                context.report_error(GraphQLError(f"The operation has more than {MAX_ALIASES} aliases", operation))
+
+
+def _folded(
+    document: DocumentNode, count: Callable[[FieldNode, int], int], join: Callable[[int, int], int]
+) -> Callable[[SelectionSetNode | None], int]:
+    """Folds the fields of a selection and of all below it. A fragment that spreads itself counts as empty there:
+    another rule refuses it.
+    """
+    fragments = _fragments(document)
+    known: dict[str, int] = {}
+
+    def fold(selection_set: SelectionSetNode | None) -> int:
+        total = 0
+        for selection in selection_set.selections if selection_set else ():
+            if isinstance(selection, FieldNode):
+                value = count(selection, fold(selection.selection_set))
+            elif isinstance(selection, FragmentSpreadNode):
+                value = fold_fragment(selection.name.value)
+            elif isinstance(selection, InlineFragmentNode):
+                value = fold(selection.selection_set)
+            total = join(total, value)
+        return total
+
+    def fold_fragment(name: str) -> int:
+        if name not in known:
+            known[name] = 0
+            known[name] = fold(fragments.get(name))
+        return known[name]
+
+    return fold
+
+
+def _fragments(document: DocumentNode) -> dict[str, SelectionSetNode]:
+    return {
+        node.name.value: node.selection_set for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+    }
+
+
+def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:
+    return (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
+
+
+def _root_fields(operation: OperationDefinitionNode, document: DocumentNode) -> Iterator[FieldNode]:
+    fragments, seen = _fragments(document), set[str]()
+    waiting: list[Node] = list(operation.selection_set.selections)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, FieldNode):
+            yield node
+        elif isinstance(node, InlineFragmentNode):
+            waiting.extend(node.selection_set.selections)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+            seen.add(node.name.value)
+            found = fragments.get(node.name.value)
+            waiting.extend(found.selections if found else ())
+
+
+LIMITS: Rules = (DepthRule, AliasRule)
+RULES: Rules = (
+    *specified_rules,
+    *recommended_rules,
+    MaybeNullValidationRule,
+    OneOfInputValidationRule,
+    StorableTextRule,
+)
+RULES_WITHOUT_INTROSPECTION: Rules = (*RULES, NoSchemaIntrospectionCustomRule)
+
+
+@lru_cache(_CACHED_DOCUMENTS)
+def parsed(text: str) -> DocumentNode:
+    """Raises GraphQLSyntaxError."""
+    return parse(text, max_tokens=MAX_TOKENS)
+
+
+@lru_cache(_CACHED_DOCUMENTS)
+def faults(schema: GraphQLSchema, text: str, rules: Rules) -> tuple[GraphQLError, ...]:
+    """What is wrong with a document that parses. Keyed by its text: to hash a syntax tree costs as much as to walk
+    it. The limits come first, so that no costlier rule sees a document beyond them.
+    """
+    document = parsed(text)
+    return tuple(validate(schema, document, LIMITS) or validate(schema, document, rules))

@@ -1,0 +1,51 @@
+"""Children in batches: whatever the resolvers of one operation ask for at the same time is one statement.
+
+Each batch opens its own read session: resolvers run at the same time, and a session serves one task.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from commerce.catalog.entities import Category, Image, ProductHead, Variant
+from commerce.catalog.repository import ProductRepository
+from core.database import Database
+
+T = TypeVar("T")
+
+
+class Loaders:
+    """Per operation: what was loaded is remembered until it ends."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.products: DataLoader[str, ProductHead | None] = DataLoader(
+            self._batch(ProductRepository.heads, lambda _: None)
+        )
+        self.variants: DataLoader[str, Sequence[Variant]] = DataLoader(
+            self._batch(ProductRepository.variants_of, lambda _: ())
+        )
+        self.images: DataLoader[str, Sequence[Image]] = DataLoader(
+            self._batch(ProductRepository.images_of, lambda _: ())
+        )
+        self.tags: DataLoader[str, Sequence[str]] = DataLoader(self._batch(ProductRepository.tags_of, lambda _: ()))
+        self.categories: DataLoader[str, Category | None] = DataLoader(self._batch(_categories, lambda _: None))
+
+    def _batch(
+        self,
+        read: Callable[[ProductRepository, Sequence[str]], Awaitable[Mapping[str, T]]],
+        absent: Callable[[str], T],
+    ) -> Callable[[list[str]], Awaitable[list[T]]]:
+        """A value for each key, in their order."""
+
+        async def load(keys: list[str]) -> list[T]:
+            async with self._database.read() as session:
+                found = await read(ProductRepository(session), keys)
+            return [found[key] if key in found else absent(key) for key in keys]
+
+        return load
+
+
+async def _categories(products: ProductRepository, ids: Sequence[str]) -> dict[str, Category]:
+    return {category.id: category for category in await products.categories(ids)}

@@ -1,0 +1,87 @@
+"""The schema, built once an application: what each feature adds, and how every operation runs."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from core.settings import Settings
+from graphql_api import limits
+from graphql_api.catalog.queries import CatalogQuery
+from graphql_api.catalog.types import Product
+from graphql_api.errors import present
+from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.text import faults_of_variables
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query(CatalogQuery):
+    pass
+
+
+class Operation(SchemaExtension):
+    """Per operation: loaders of its own, and parsing and validation from the caches of `limits`."""
+
+    def on_operation(self) -> None:  # type: ignore[override]
+        context = self.execution_context
+        context.context = context.context.for_operation()
+        context.parse_options["max_tokens"] = limits.MAX_TOKENS
+
+    def on_parse(self) -> None:  # type: ignore[override]
+        """A syntax error is left to Strawberry, which finds it again: an error raised here would end the stream of a
+        WebSocket without an answer.
+        """
+        context = self.execution_context
+        if context.query:
+            try:
+                context.graphql_document = limits.parsed(context.query)
+            except GraphQLError:
+                return
+
+    def on_validate(self) -> None:  # type: ignore[override]
+        context = self.execution_context
+        schema: Schema = context.schema  # type: ignore[assignment]
+        found = limits.faults(schema._schema, context.query or "", schema.rules_for(context.context))  # noqa: SLF001
+        context.pre_execution_errors = list(found) or _unnamed(context) or faults_of_variables(context.variables)
+
+
+def _unnamed(context: ExecutionContext) -> list[GraphQLError]:
+    """The specification's GetOperation (6.1): of several operations, Strawberry would run the first."""
+    document = context.graphql_document
+    operations = (
+        [node for node in document.definitions if isinstance(node, OperationDefinitionNode)] if document else []
+    )
+    if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001
+        return [GraphQLError("operationName is missing: the document has several operations")]
+    return []
+
+
+class Schema(strawberry.Schema):
+    """Per application. In production, strangers cannot ask it what it has, nor guess with its help."""
+
+    def __init__(self, *, production: bool, **options: Any) -> None:
+        super().__init__(extensions=[Operation], **options)
+        self._production = production
+
+    def rules_for(self, context: Any) -> limits.Rules:
+        hidden = self._production and context.principal.kind == "anonymous"
+        return limits.RULES_WITHOUT_INTROSPECTION if hidden else limits.RULES
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002
+        """The one place that every error of every transport passes, before anything is sent. Changes the list in
+        place: it is the result's.
+        """
+        errors[:] = [present(error, suggest=not self._production) for error in errors]
+
+
+def build_schema(settings: Settings) -> Schema:
+    return Schema(
+        query=Query,
+        types=[Product],
+        production=settings.is_production,
+        config=StrawberryConfig(scalar_map={Long: LONG, datetime: DATE_TIME}),
+    )

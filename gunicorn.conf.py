@@ -1,0 +1,59 @@
+"""Production: `gunicorn -c gunicorn.conf.py gateway.main:app` (bind with -b, workers with -w or WEB_CONCURRENCY)."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from core.server_lock import DataDirInUse, hold_server_lock
+from core.settings import SettingsError, load_settings
+from gateway.server import DRAIN_SECONDS, KEEP_ALIVE_SECONDS
+
+try:
+    settings = load_settings()
+except SettingsError as error:
+    sys.exit(f"portico: {error}")
+
+worker_class = "gateway.worker.GatewayWorker"
+timeout = 30
+graceful_timeout = DRAIN_SECONDS + 10
+keepalive = KEEP_ALIVE_SECONDS
+accesslog = None  # the root middleware writes it
+control_socket_disable = True  # its path is one per user, so that two gateways would share it
+
+# Read by prometheus_client when it is imported, in every worker.
+_own_metrics = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+if _own_metrics:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portico-metrics-")
+
+
+def on_starting(server):
+    if server.cfg.workers > 1 and not settings.data.redis_url:
+        sys.exit(f"portico: {server.cfg.workers} workers need PORTICO_REDIS_URL: in-memory limits and caches mean one")
+    if settings.embedded:
+        try:
+            hold_server_lock(settings.data.data_dir)
+        except DataDirInUse as error:
+            sys.exit(f"portico: {error}")
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob("*.db"):
+        left_over.unlink()
+
+
+def nworkers_changed(server, new_value, _old_value):
+    if new_value > 1 and not settings.data.redis_url:
+        server.log.error("portico: one worker is the most without PORTICO_REDIS_URL")
+        server.num_workers = 1
+
+
+def child_exit(_server, worker):
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server):
+    if _own_metrics:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -1,0 +1,64 @@
+import asyncio
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from commerce.schema import METADATA, migrations
+from core.database import Database, DatabaseUnavailable
+
+
+def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
+    """Not what a migration adds for the full-text search of one database alone."""
+    words = {("column", "words"), ("index", "ix_product_documents_words")}
+    return not (kind == "table" and (name or "").startswith("product_fts")) and (kind, name) not in words
+
+
+def differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"include_object": ours, "compare_type": True})
+    return list(compare_metadata(context, METADATA))
+
+
+async def test_models_and_migrations_agree(database: Database) -> None:
+    async with database.writer.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_difference_would_be_seen(database: Database) -> None:
+    async with database.writer.connect() as connection:
+        await connection.execute(text("ALTER TABLE categories ADD COLUMN forgotten TEXT"))
+
+        assert [each[0] for each in await connection.run_sync(differences)] == ["remove_column"]
+
+
+async def test_second_upgrade_does_nothing(empty_database: Database) -> None:
+    assert await migrations().current(empty_database) is None
+
+    first = await migrations().upgrade(empty_database)
+    second = await migrations().upgrade(empty_database)
+
+    assert (first, second) == (True, False)
+    assert await migrations().current(empty_database) == migrations().head()
+
+
+async def test_two_upgrades_at_once_both_succeed(empty_database: Database, empty_database_url: str) -> None:
+    others = [Database(empty_database_url) for _ in range(3)]
+
+    await asyncio.gather(*(migrations().upgrade(each) for each in [empty_database, *others]))
+
+    assert await migrations().current(empty_database) == migrations().head()
+    async with empty_database.read() as session:
+        assert await session.scalar(text("SELECT count(*) FROM alembic_version")) == 1
+    for each in others:
+        await each.close()
+
+
+async def test_upgrade_of_an_unreachable_database_is_unavailable() -> None:
+    database = Database("postgresql+asyncpg://portico@127.0.0.1:1/portico")
+
+    with pytest.raises(DatabaseUnavailable):
+        await migrations().upgrade(database)
+
+    await database.close()

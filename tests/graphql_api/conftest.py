@@ -1,0 +1,84 @@
+"""A filled catalogue for the whole folder, and a client that asks GraphQL."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from commerce.catalog.service import CatalogService
+from core.database import Database
+from tests.factories.clocks import FakeClock
+from tests.factories.products import a_product, a_variant, an_image, sized
+from tests.graphql_api.asking import Ask
+
+
+def _catalogue() -> list[Any]:
+    """50 alike, one of each oddity, and two that are not on sale."""
+    alike = [
+        a_product(
+            handle=f"jacket-{number:02}",
+            title=f"Jacket {number % 7}",
+            vendor="Ridge" if number % 2 else "Peak",
+            category=f"Jackets {number % 5}",
+            tags=("rain", "sale") if number % 3 else ("rain",),
+            images=(an_image(alt="front", width=800, height=600), an_image(url="https://images.example.com/b.jpg")),
+            **sized("S", "M", price=1000 + number % 4 * 500, stock=number % 2),
+        )
+        for number in range(50)
+    ]
+    rich = a_product(
+        handle="atlas-coat",
+        title="Átlas Coat",
+        description="<p>Gold</p>",
+        vendor="Crème & Co",
+        category="Coats",
+        tags=("gold", "new"),
+        images=(an_image(alt="Gold coat"),),
+        options=("Size", "Colour"),
+        variants=(
+            a_variant(
+                options={"Size": "S", "Colour": "Gold"},
+                price=10**12,
+                compare_at_price=10**12,
+                sku="ATL-S",
+                stock=3,
+                weight_grams=900,
+                barcode="4006381333931",
+            ),
+            a_variant(options={"Size": "M", "Colour": "Gold"}, price=2_000, stock=0, inventory_policy="continue"),
+        ),
+    )
+    plain = a_product(handle="plain", title="Plain", variants=(a_variant(price=1),))
+    hidden = [a_product(handle=status, title=status, status=status) for status in ("draft", "archived")]
+    return [*alike, rich, plain, *hidden]
+
+
+@pytest.fixture(scope="session")
+def gateway_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graphql") / "filled.db"
+    shutil.copyfile(sqlite_template, path)
+
+    async def fill() -> None:
+        database, clock = Database(f"sqlite+aiosqlite:///{path}"), FakeClock()
+        for product in _catalogue():
+            async with database.write() as session:
+                await CatalogService(session, clock).create(product)
+            clock.advance(seconds=0.5)
+        await database.close()
+
+    asyncio.run(fill())
+    return path
+
+
+@pytest.fixture
+def ask(client: httpx2.AsyncClient) -> Ask:
+    async def ask(query: str, variables: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
+        response = await client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    return ask
