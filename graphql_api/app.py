@@ -12,10 +12,8 @@ from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from graphql_api.errors import render_error
-from graphql_api.router import Router
+from graphql_api.router import MAX_BODY_BYTES, Router
 from graphql_api.schema import build_schema
-
-MAX_BODY_BYTES = 256 * 1024
 
 
 def create_graphql_app(settings: Settings) -> FastAPI:

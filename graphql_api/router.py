@@ -22,7 +22,8 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from core.errors import AppError, Denied
 from core.settings import Settings
-from core.web.errors import Failure, UnsupportedMediaType, failure_of, report
+from core.web.bodies import decoded, require_json
+from core.web.errors import Failure, failure_of, report
 from core.web.pages import Pages
 from core.web.urls import base_path
 from graphql_api.context import Context, open_context, principal_of
@@ -30,6 +31,8 @@ from graphql_api.errors import BadRequest, present, render_error
 from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
 from graphql_api.schema import Schema
 
+# Of a body as the application holds it: what was sent, or what it inflates to.
+MAX_BODY_BYTES = 256 * 1024
 _FIELDS: dict[str, type] = {"query": str, "operationName": str, "variables": dict, "extensions": dict}
 
 
@@ -64,7 +67,8 @@ class Router(GraphQLRouter[Context, None]):
         if isinstance(request, Request):
             if request.method == "GET":
                 return self._show_ide(request)
-            _require_json(request)
+            require_json(request)
+            request = decoded(request, MAX_BODY_BYTES)
         try:
             return await super().run(request, context, root_value)
         except BadRequest as error:
@@ -146,17 +150,6 @@ def _is_refused(result: GraphQLHTTPResponse) -> bool:
     """Whether the document or its variables kept the operation from running: errors of fields have a path."""
     errors = cast("list[dict[str, Any]]", result.get("errors") or [])
     return result.get("data") is None and bool(errors) and all(error.get("path") is None for error in errors)
-
-
-def _require_json(request: Request) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType(
-            f"Content-Type {media_type[:60] or '(none)'} is not read here; send application/json"
-        )
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity"):
-        raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} is not read; send none")
 
 
 def _is_well_formed(message: dict[str, Any]) -> bool:

@@ -1,11 +1,13 @@
 """GraphQL over HTTP: media types, statuses, methods and bodies (graphql-over-http)."""
 
+import gzip
 from typing import Any
 
 import httpx2
 import pytest
 
 from core.resources import Resources
+from graphql_api.router import MAX_BODY_BYTES
 from tests.factories.statements import recorded
 from tests.graphql_api.asking import error_of
 
@@ -177,3 +179,15 @@ async def test_query_may_be_answered_as_server_sent_events(client: httpx2.AsyncC
     assert "content-length" not in response.headers
     assert 'event: next\r\ndata: {"data":{"__typename":"Query"}}' in response.text
     assert "event: complete" in response.text
+
+
+async def test_gzip_body_is_read_and_a_bomb_is_413(client: httpx2.AsyncClient) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    bomb = gzip.compress(b'{"query": "{ __typename }", "padding": "' + b" " * (MAX_BODY_BYTES * 4) + b'"}')
+
+    good = await client.post("/graphql", content=gzip.compress(b'{"query": "{ __typename }"}'), headers=headers)
+    refused = await client.post("/graphql", content=bomb, headers=headers)
+
+    assert good.json() == {"data": {"__typename": "Query"}}
+    assert refused.status_code == 413
+    assert refused.json()["errors"][0]["extensions"]["code"] == "content_too_large"

@@ -12,10 +12,11 @@ import pytest
 from fastapi import Body, FastAPI
 
 from core.settings import Settings
-from graphql_api.app import MAX_BODY_BYTES as GRAPHQL_LIMIT
+from core.web.bodies import inflate
+from graphql_api.router import MAX_BODY_BYTES as GRAPHQL_LIMIT
 from internal_api.app import MAX_BODY_BYTES as INTERNAL_LIMIT
 from public_api.routing import MAX_BODY_BYTES as PUBLIC_LIMIT
-from public_api.routing import inflate, public_router
+from public_api.routing import public_router
 from tests.fixtures.application import LogEntries, bearer, new_app
 from tests.fixtures.asgi import Served, client_of, exchange, serve
 from tests.fixtures.probes import PREFIXES, applications, read_error
@@ -182,10 +183,10 @@ def test_zip_bomb_is_inflated_no_further_than_the_limit(monkeypatch: pytest.Monk
         def __getattr__(self, name: str) -> Any:
             return getattr(self._inner, name)
 
-    monkeypatch.setattr("public_api.routing.zlib.decompressobj", Counting)
+    monkeypatch.setattr("core.web.bodies.zlib.decompressobj", Counting)
 
     with pytest.raises(Exception, match="inflates to more than"):
-        inflate(bomb)
+        inflate(bomb, PUBLIC_LIMIT)
 
     assert sum(produced) == PUBLIC_LIMIT + 1
 
