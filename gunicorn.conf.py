@@ -1,5 +1,6 @@
 """Production: `gunicorn -c gunicorn.conf.py gateway.main:app` (bind with -b, workers with -w or WEB_CONCURRENCY)."""
 
+import atexit
 import os
 import shutil
 import sys
@@ -29,12 +30,14 @@ if _own_metrics:
 
 
 def on_starting(server):
+    if _own_metrics:
+        atexit.register(_remove_metrics, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())
     if server.cfg.workers > 1 and not settings.data.redis_url:
         sys.exit(f"portico: {server.cfg.workers} workers need PORTICO_REDIS_URL: in-memory limits and caches mean one")
     if settings.embedded:
         try:
             hold_server_lock(settings.data.data_dir)
-        except DataDirInUse as error:
+        except (DataDirInUse, OSError) as error:
             sys.exit(f"portico: {error}")
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,8 +45,9 @@ def on_starting(server):
         left_over.unlink()
 
 
-def nworkers_changed(server, new_value, _old_value):
-    if new_value > 1 and not settings.data.redis_url:
+def nworkers_changed(server, new_value, old_value):
+    # At the start (None) on_starting refuses.
+    if old_value is not None and new_value > 1 and not settings.data.redis_url:
         server.log.error("portico: one worker is the most without PORTICO_REDIS_URL")
         server.num_workers = 1
 
@@ -54,6 +58,7 @@ def child_exit(_server, worker):
     multiprocess.mark_process_dead(worker.pid)
 
 
-def on_exit(_server):
-    if _own_metrics:
-        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+def _remove_metrics(folder, owner):
+    # Workers are forks, and run this too when they exit.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -24,6 +24,7 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] | None = None) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self.draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -31,7 +32,12 @@ class DrainingServer(uvicorn.Server):
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.draining = True
         draining = self.lifespan.state.get("draining")
         if draining is not None:
             draining.set()
         await super().shutdown(sockets)
+
+    def cancel_requests(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel(msg="The server stops at once")

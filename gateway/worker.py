@@ -5,10 +5,8 @@ obeys SIGQUIT, and knows its root path.
 import asyncio
 import contextlib
 import signal
-import sys
 from typing import Any, ClassVar
 
-from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from gateway.server import OPTIONS, DrainingServer
@@ -27,20 +25,27 @@ class GatewayWorker(UvicornWorker):  # type: ignore[misc]  # untyped
         self.config.app = self.wsgi
         server = DrainingServer(self.config)
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, self._quit, server)
+        # uvicorn raises the signal again when it has drained: without a handler the worker would die of it there,
+        # before its last log lines are written.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         beat = asyncio.create_task(self._beat())
         try:
+            # A start that fails exits with 3 in there, by which the master knows not to try again.
             await server.serve(sockets=self.sockets)
         finally:
             beat.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await beat
-        if not server.started:
-            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def _quit(self, server: DrainingServer) -> None:
-        """Now: requests are cancelled instead of awaited, and the lifespan is still closed."""
+        """Now: requests are cancelled instead of awaited, also where the worker drains already; the lifespan is still
+        closed.
+        """
         self.config.timeout_graceful_shutdown = 0
         server.should_exit = True
+        if server.draining:
+            server.cancel_requests()
 
     async def _beat(self) -> None:
         """The master kills a worker that is silent for `timeout`; uvicorn itself falls silent when it shuts down."""

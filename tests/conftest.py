@@ -18,7 +18,7 @@ from core.ids import new_id
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
-pytest_plugins = ["tests.fixtures.application"]  # the whole application
+pytest_plugins = ["tests.fixtures.application", "tests.fixtures.processes"]
 
 
 @pytest.fixture(scope="session")
@@ -150,15 +150,28 @@ async def module_database(module_database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def sqlite_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+def sqlite_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Not async, as no fixture that makes a database: the templates run an event loop of their own."""
     with _fresh_url(request, "sqlite", tmp_path) as url:
-        async with _opened(url) as opened:
-            yield opened
+        yield url
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_database_url: str) -> AsyncIterator[Database]:
+    async with _opened(sqlite_database_url) as opened:
+        yield opened
 
 
 @pytest.fixture
 def postgres_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with _fresh_url(request, "postgresql", tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgres_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL database that no migration has seen."""
+    with _fresh_url(request, "postgresql", tmp_path, empty=True) as url:
         yield url
 
 

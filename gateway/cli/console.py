@@ -28,6 +28,10 @@ def refusals() -> Iterator[None]:
     except AppError as error:
         cause = f" ({error.__cause__.__cause__ or error.__cause__})" if error.__cause__ else ""
         refuse(f"{error.detail}{cause}")
+    except BrokenPipeError:  # says nothing of the world; Click ends quietly
+        raise
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def settings_or_refuse() -> Settings:

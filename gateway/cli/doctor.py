@@ -44,7 +44,10 @@ async def _dependencies(settings: Settings) -> list[Check]:
     from core.database import Database  # noqa: PLC0415
     from gateway.lifespan import schema_probe  # noqa: PLC0415  Alembic is slow to load
 
-    database = Database(settings.database_url)
+    try:
+        database = Database(settings.database_url)
+    except OSError as error:  # the folder of an SQLite file cannot be made
+        return [Check(name, False, 0, str(error)) for name in ("database", "schema")]
     try:
         return await Health({"database": database.ping, "schema": schema_probe(database)}).check()
     finally:

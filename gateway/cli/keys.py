@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from commerce.accounts.api_keys import ApiKeyService, NewKey
+from commerce.accounts.principal import SCOPES
 from core.clock import SystemClock
-from gateway.cli.console import current_database, refusals, settings_or_refuse
+from gateway.cli.console import current_database, refusals, refuse, settings_or_refuse
 
 app = typer.Typer(no_args_is_help=True, help="API keys for the public door.")
 
@@ -28,6 +29,8 @@ def create(
 ) -> None:
     """Make a key and print its secret: once, alone on stdout. Only its hash is kept."""
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    if not wanted:
+        refuse(f"--scopes names no scope; there are {', '.join(SCOPES)}")
     lifetime = timedelta(days=expires_days) if expires_days else None
 
     async def run() -> NewKey:

@@ -2,7 +2,7 @@
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from core.web.errors import ErrorRenderer, close_websocket, failure_of, report
 
@@ -32,8 +32,8 @@ class CatchAllMiddleware:
 
         try:
             await self.app(scope, receive, watch)
-        except ClientDisconnect:
-            return  # nobody is there to be answered, and nothing is wrong with us: the access line says 499
+        except (ClientDisconnect, WebSocketDisconnect):
+            return  # nobody is there to be answered, and nothing is wrong with us: the access line has it
         except Exception as exc:  # noqa: BLE001  that is what it is for
             failure = failure_of(exc)
             report(failure, response_started=started)

@@ -128,12 +128,10 @@ def test_bad_setting_is_refused_in_one_line(data_dir: Path, monkeypatch: pytest.
 
 
 def test_shared_database_behind_its_schema_is_refused(
-    data_dir: Path, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, empty_postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if empty_database_url.startswith("sqlite"):
-        pytest.skip("embedded mode upgrades by itself")
     (data_dir / "shop.csv").write_bytes(GOOD)
-    monkeypatch.setenv("PORTICO_DATABASE_URL", empty_database_url)
+    monkeypatch.setenv("PORTICO_DATABASE_URL", empty_postgres_database_url)
     monkeypatch.setenv("PORTICO_SECRET_KEY", "a secret for tests alone")
 
     result = portico("import", "shop.csv")
