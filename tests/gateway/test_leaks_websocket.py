@@ -154,3 +154,10 @@ async def test_websocket_to_static_files_is_refused_as_a_page(client: httpx2.Asy
 
     assert response.status_code == 404
     assert read_error("pages", response).code == "not_found"
+
+
+async def test_peer_that_leaves_is_no_failure_of_ours(client: httpx2.AsyncClient, log_entries: LogEntries) -> None:
+    async with websocket(client, "/public/probe/ws/echo"):
+        pass
+
+    assert [(entry["event"], entry["level"], entry["status"]) for entry in log_entries] == [("request", "info", 101)]
