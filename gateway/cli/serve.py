@@ -78,9 +78,10 @@ def _serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
     # uvicorn raises the signal again when it has drained; what it asked for is done by then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
-    if not server.started:
-        raise typer.Exit(1)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:  # uvicorn's way to say that the lifespan failed
+        refuse("the gateway did not start; the log above says why")
 
 
 def _serve_reloading(host: str, port: int) -> None:

@@ -13,6 +13,23 @@ from tests.fixtures.processes import PORTICO, Process, StartProcess, impatient
 READY = r"Portico is ready: (http://127\.0\.0\.1:\d+)"
 KEY = r"API key (ptk_\w+)"
 SMALLEST = {"title": "Thing", "variants": [{"price": {"amount": 100}}]}
+BROKEN = """
+import sys
+from contextlib import asynccontextmanager
+
+import gateway.main
+from gateway.app import create_app
+from gateway.cli import main
+
+@asynccontextmanager
+async def open_nothing(settings):
+    raise RuntimeError("the disk is gone")
+    yield
+
+gateway.main.app = create_app(gateway.main.settings, open_nothing)
+sys.argv = ["portico", "serve", "--port", "0"]
+main()
+"""
 IMPATIENT = impatient("from gateway.cli import main; main()")
 
 
@@ -97,6 +114,14 @@ def test_data_dir_that_is_a_file_is_refused_in_one_line(start: StartProcess, tmp
     assert process.stderr.count("\n") == 1, process.story
     assert process.stderr.startswith("portico: "), process.story
     assert "a-file" in process.stderr
+
+
+def test_resource_that_does_not_open_at_the_start_is_exit_code_1(start: StartProcess) -> None:
+    process = start(sys.executable, "-c", BROKEN)
+
+    assert process.wait(15) == 1, process.story
+    assert "the disk is gone" in process.stderr, process.story
+    assert process.stderr.endswith("portico: the gateway did not start; the log above says why\n"), process.story
 
 
 def test_second_server_over_one_data_dir_waits_and_is_refused_in_one_line(start: StartProcess) -> None:
