@@ -81,16 +81,21 @@ class ServerSettings(_Group):
 
 class DataSettings(_Group):
     data_dir: Path = Field(Path("var"), description="Everything that embedded mode writes.")
+    # Not in the repr: the URLs may hold passwords.
     database_url: str | None = Field(
         None,
+        repr=False,
         pattern=r"^(sqlite\+aiosqlite:///.+|postgresql\+asyncpg://.+)$",
         description="sqlite+aiosqlite:///PATH or postgresql+asyncpg://...; SQLite in DATA_DIR if unset.",
     )
     database_replica_url: str | None = Field(
-        None, pattern=r"^postgresql\+asyncpg://.+$", description="A read replica for reports and exports."
+        None, repr=False, pattern=r"^postgresql\+asyncpg://.+$", description="A read replica for reports and exports."
     )
     redis_url: str | None = Field(
-        None, pattern=r"^(redis|rediss|unix)://.+$", description="Unset: in memory, which means one process."
+        None,
+        repr=False,
+        pattern=r"^(redis|rediss|unix)://.+$",
+        description="Unset: in memory, which means one process.",
     )
     objects_url: str | None = Field(
         None, pattern=r"^(file|s3)://.+$", description="Where files live; DATA_DIR/objects if unset."

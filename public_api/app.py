@@ -16,12 +16,13 @@ from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
-from public_api.catalog import endpoints, endpoints_v2
+from public_api.catalog import endpoints, endpoints_v2, export
 from public_api.errors import problem_renderer
 from public_api.openapi import customise
 from public_api.routing import MAX_BODY_BYTES
 
-VERSIONS: dict[str, Sequence[APIRouter]] = {"v1": [endpoints.router], "v2": [endpoints_v2.router]}
+# In the order of their matching: /products/export is no handle.
+VERSIONS: dict[str, Sequence[APIRouter]] = {"v1": [export.router, endpoints.router], "v2": [endpoints_v2.router]}
 
 
 def create_public_app(settings: Settings) -> FastAPI:

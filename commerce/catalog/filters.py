@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import Select, exists, false, or_, select
 
 from commerce.catalog.models import CategoryRow, ProductRow, TagRow, VariantRow
+from commerce.catalog.text import is_storable
+from core.money import MAX_AMOUNT
 from core.pagination import Keyset
 
 SortName = Literal[
@@ -42,7 +44,9 @@ def keyset(sort: SortName) -> Keyset:
 
 
 def narrow(statement: S, wanted: ProductFilter) -> S:
-    """Adds every condition but `q`, which is the search index's."""
+    """Adds every condition but `q`, which is the search index's. What no database could hold is found nowhere."""
+    if not all(is_storable(text) for text in (wanted.category, wanted.vendor, wanted.tag) if text is not None):
+        return statement.where(false())
     if not wanted.include_unpublished:
         statement = statement.where(ProductRow.status == "active")
     if wanted.category is not None:
@@ -55,9 +59,9 @@ def narrow(statement: S, wanted: ProductFilter) -> S:
     if wanted.min_price is not None or wanted.max_price is not None:
         in_range = [VariantRow.product_id == ProductRow.id]
         if wanted.min_price is not None:
-            in_range.append(VariantRow.price >= wanted.min_price)
+            in_range.append(VariantRow.price >= _bounded(wanted.min_price))
         if wanted.max_price is not None:
-            in_range.append(VariantRow.price <= wanted.max_price)
+            in_range.append(VariantRow.price <= _bounded(wanted.max_price))
         statement = statement.where(exists().where(*in_range))
     if wanted.in_stock is not None:
         available = exists().where(
@@ -66,3 +70,8 @@ def narrow(statement: S, wanted: ProductFilter) -> S:
         )
         statement = statement.where(available if wanted.in_stock else ~available)
     return statement
+
+
+def _bounded(price: int) -> int:
+    """The price, or one beyond all that there are: a database has no whole numbers of any size."""
+    return max(-1, min(price, MAX_AMOUNT + 1))

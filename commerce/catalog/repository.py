@@ -12,6 +12,7 @@ from commerce.catalog.entities import Category, Image, Product, ProductHead, Var
 from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
 from commerce.catalog.search import matching
+from commerce.catalog.text import is_storable
 from core.database import Database
 from core.pagination import Page, Slice
 from core.repository import Repository
@@ -81,6 +82,8 @@ class ProductRepository(Repository):
         return Slice(keys, found.cursors, found.has_next, found.total)
 
     async def key_of(self, id_or_handle: str, *, include_unpublished: bool) -> ProductKey | None:
+        if not is_storable(id_or_handle):
+            return None
         named = ProductRow.id if id_or_handle.startswith("prod_") else ProductRow.handle
         statement = select(ProductRow.id, ProductRow.version).where(named == id_or_handle)
         if not include_unpublished:
@@ -90,6 +93,8 @@ class ProductRepository(Repository):
 
     async def handle_after_rename(self, retired: str, *, include_unpublished: bool) -> str | None:
         """The present handle of the product that was once called `retired`."""
+        if not is_storable(retired):
+            return None
         statement = select(ProductRow.handle).join(RetiredHandleRow).where(RetiredHandleRow.handle == retired)
         if not include_unpublished:
             statement = statement.where(ProductRow.status == "active")
@@ -98,6 +103,8 @@ class ProductRepository(Repository):
 
     async def lock(self, product_id: str) -> ProductKey | None:
         """The key, held against other writers until the transaction ends."""
+        if not is_storable(product_id):
+            return None
         statement = select(ProductRow.id, ProductRow.version).where(ProductRow.id == product_id).with_for_update()
         row = (await self._session.execute(statement)).one_or_none()
         return ProductKey(row.id, row.version) if row else None
@@ -155,13 +162,14 @@ class ProductRepository(Repository):
 
     async def ids_by_handle(self, handles: Sequence[str]) -> dict[str, str]:
         rows = await self._session.execute(
-            select(ProductRow.handle, ProductRow.id).where(ProductRow.handle.in_(handles))
+            select(ProductRow.handle, ProductRow.id).where(ProductRow.handle.in_(filter(is_storable, handles)))
         )
         return {row.handle: row.id for row in rows}
 
     async def lock_by_handle(self, handles: Sequence[str]) -> dict[str, str]:
         """As `ids_by_handle`, each held against other writers; always in one order, so that two do not deadlock."""
-        statement = select(ProductRow.handle, ProductRow.id).where(ProductRow.handle.in_(handles))
+        storable = filter(is_storable, handles)
+        statement = select(ProductRow.handle, ProductRow.id).where(ProductRow.handle.in_(storable))
         rows = await self._session.execute(statement.order_by(ProductRow.id).with_for_update())
         return {row.handle: row.id for row in rows}
 

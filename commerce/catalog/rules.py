@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from commerce.catalog.commands import ImageData, ProductData, VariantData
+from commerce.catalog.text import is_storable
 from core.errors import FieldError
 from core.money import MAX_AMOUNT
 
@@ -158,8 +159,7 @@ def _ordinary(text: str) -> bool:
 def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterator[FieldError]:
     if len(text) > limit:
         yield _fault(pointer, f"has {len(text)} characters; at most {limit}", "too_long")
-    # PostgreSQL cannot store NUL, and a lone surrogate is not text at all.
-    if "\0" in text or (not text.isascii() and any("\ud800" <= mark <= "\udfff" for mark in text)):
+    if not is_storable(text):
         yield _fault(pointer, "holds a NUL or a broken character", "invalid_text")
 
 

@@ -6,10 +6,10 @@ Variants keep their ids where their options stay the same, so that what refers t
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Insert, Table, Update, bindparam, delete, insert, update
+from sqlalchemy import Table, delete, update
 
+from commerce.catalog.bulk import Row, insert_rows, update_rows
 from commerce.catalog.commands import SINGLE_VARIANT, ImageData, ProductData, VariantData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.models import (
@@ -25,7 +25,6 @@ from commerce.catalog.text import fold, search_words
 from core.database import Base, WriteSession
 from core.ids import new_id
 
-Values = list[dict[str, Any]]
 # A tsvector holds 1 MiB, which the SKUs and options of 2,048 variants can exceed.
 MAX_DETAILS = 200_000
 
@@ -48,26 +47,26 @@ async def save_products(
     """
     new = [save for save in saves if save.before is None]
     changed = [save for save in saves if save.before is not None]
-    await _write(session, insert(_table(ProductRow)), [_product(save, categories, now) for save in new])
-    await _write(session, _update_by_key(_table(ProductRow)), [_product(save, categories, now) for save in changed])
+    await insert_rows(session, _table(ProductRow), [_product(save, categories, now) for save in new])
+    await update_rows(session, _table(ProductRow), [_product(save, categories, now) for save in changed], key="id")
     await _retire_handles(session, saves)
     await _save_variants(session, saves)
     await _replace_images(session, saves)
     await _replace_tags(session, saves)
-    await _write(session, insert(_table(DocumentRow)), [_document(save) for save in new])
-    await _write(session, _update_by_key(_table(DocumentRow), "product_id"), [_document(save) for save in changed])
+    await insert_rows(session, _table(DocumentRow), [_document(save) for save in new])
+    await update_rows(session, _table(DocumentRow), [_document(save) for save in changed], key="product_id")
 
 
 async def add_categories(session: WriteSession, categories: Iterable[Category]) -> None:
     rows = [{"id": category.id, "name": category.name, "slug": category.slug} for category in categories]
-    await _write(session, insert(_table(CategoryRow)), rows)
+    await insert_rows(session, _table(CategoryRow), rows)
 
 
 async def delete_product(session: WriteSession, product_id: str) -> None:
     await session.execute(delete(ProductRow).where(ProductRow.id == product_id))
 
 
-def _product(save: Save, categories: dict[str, Category], now: datetime) -> dict[str, Any]:
+def _product(save: Save, categories: dict[str, Category], now: datetime) -> Row:
     data, before = save.data, save.before
     prices = [variant.price for variant in data.variants]
     return {
@@ -99,12 +98,12 @@ async def _retire_handles(session: WriteSession, saves: Sequence[Save]) -> None:
         for save in saves
         if save.before and save.before.head.handle != save.data.handle
     ]
-    await _write(session, insert(_table(RetiredHandleRow)), renamed)
+    await insert_rows(session, _table(RetiredHandleRow), renamed)
 
 
 async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
-    new: Values = []
-    changed: Values = []
+    new: list[Row] = []
+    changed: list[Row] = []
     gone: list[str] = []
     moved_skus: list[str] = []
     for save in saves:
@@ -123,8 +122,8 @@ async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
     for ids in _chunks(moved_skus):
         # Two variants may swap their SKUs: the unique constraint is checked row by row.
         await session.execute(update(VariantRow).where(VariantRow.id.in_(ids)).values(sku=None))
-    await _write(session, _update_by_key(_table(VariantRow)), changed)
-    await _write(session, insert(_table(VariantRow)), new)
+    await update_rows(session, _table(VariantRow), changed, key="id")
+    await insert_rows(session, _table(VariantRow), new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def _by_options(product: Product) -> dict[tuple[str, ...], _StoredVariant]:
     }
 
 
-def _variant(variant_id: str, product_id: str, position: int, variant: VariantData) -> dict[str, Any]:
+def _variant(variant_id: str, product_id: str, position: int, variant: VariantData) -> Row:
     return {
         "id": variant_id,
         "product_id": product_id,
@@ -165,17 +164,17 @@ async def _replace_images(session: WriteSession, saves: Sequence[Save]) -> None:
     cleared = [save.product_id for save in touched if save.before and save.before.images]
     if cleared:
         await session.execute(delete(ImageRow).where(ImageRow.product_id.in_(cleared)))
-    rows: Values = []
+    rows: list[Row] = []
     for save in touched:
         ids = {image.url: image.id for image in save.before.images} if save.before else {}
         rows += [
             _image(ids.pop(image.url, "") or new_id("img"), save.product_id, position, image)
             for position, image in enumerate(save.data.images)
         ]
-    await _write(session, insert(_table(ImageRow)), rows)
+    await insert_rows(session, _table(ImageRow), rows)
 
 
-def _image(image_id: str, product_id: str, position: int, image: ImageData) -> dict[str, Any]:
+def _image(image_id: str, product_id: str, position: int, image: ImageData) -> Row:
     return {
         "id": image_id,
         "product_id": product_id,
@@ -198,10 +197,10 @@ async def _replace_tags(session: WriteSession, saves: Sequence[Save]) -> None:
         for save in touched
         for position, tag in enumerate(save.data.tags)
     ]
-    await _write(session, insert(_table(TagRow)), rows)
+    await insert_rows(session, _table(TagRow), rows)
 
 
-def _document(save: Save) -> dict[str, Any]:
+def _document(save: Save) -> Row:
     data = save.data
     named = [variant.options for variant in data.variants if variant.options != SINGLE_VARIANT]
     options = [value for values in named for value in values.values()]
@@ -224,19 +223,3 @@ def _table(row: type[Base]) -> Table:
     table = row.__table__
     assert isinstance(table, Table)  # noqa: S101  every model here is mapped to a table
     return table
-
-
-def _update_by_key(table: Table, key: str = "id") -> Update:
-    """An UPDATE of all columns that the rows give; `_write` renames their key to `_key`."""
-    return update(table).where(table.c[key] == bindparam("_key")).execution_options(key=key)
-
-
-async def _write(session: WriteSession, statement: Insert | Update, rows: Values) -> None:
-    if not rows:
-        return
-    if isinstance(statement, Update):
-        key = statement.get_execution_options()["key"]
-        names = [name for name in rows[0] if name != key]
-        statement = statement.values({name: bindparam(name) for name in names})
-        rows = [{"_key": row[key]} | {name: row[name] for name in names} for row in rows]
-    await (await session.connection()).execute(statement, rows)

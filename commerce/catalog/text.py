@@ -12,6 +12,11 @@ _MAX_LOOKS = 10  # two are enough for all but a few in ten thousand random texts
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
+def is_storable(text: str) -> bool:
+    """PostgreSQL cannot store NUL, and a lone surrogate is not text at all: nothing has such a name."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in text))
+
+
 def slugify(text: str) -> str:
     """`Ridge Rain Jacket (Men's)` -> `ridge-rain-jacket-men-s`; never empty."""
     # Case folding turns a few letters (Cherokee) to upper case.

@@ -29,6 +29,7 @@ OPEN = {
     "GET /public/problems/{code}",
     "GET /public/v1/openapi.json",
     "GET /public/v1/products",
+    "GET /public/v1/products/export",
     "GET /public/v1/products/{id_or_handle}",
     "GET /public/v1/categories",
     "GET /public/v2/openapi.json",

@@ -174,6 +174,20 @@ def test_secrets_are_not_in_the_repr(monkeypatch: pytest.MonkeyPatch, env_file: 
     assert "hunter2" not in repr(load_settings(env_file))
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_REPLICA_URL", "REDIS_URL"])
+def test_password_in_a_url_is_not_shown(monkeypatch: pytest.MonkeyPatch, env_file: Path, name: str) -> None:
+    monkeypatch.setenv("PORTICO_SECRET_KEY", "a-key-of-sixteen-characters")
+    monkeypatch.setenv(f"PORTICO_{name}", "redis://:hunter2@cache" if name == "REDIS_URL" else POSTGRES)
+
+    settings = load_settings(env_file)
+
+    assert "hunter2" in getattr(settings.data, name.lower())
+    for shown in (settings, settings.data):
+        assert settings.database_url  # a cached value must not show either
+        assert "hunter2" not in repr(shown)
+        assert "hunter2" not in str(shown)
+
+
 def test_secret_key_is_required_with_postgresql(monkeypatch: pytest.MonkeyPatch, env_file: Path) -> None:
     monkeypatch.setenv("PORTICO_DATABASE_URL", POSTGRES)
 

@@ -1,7 +1,7 @@
 """Writes the catalogue as a file, piece by piece: for the command line and for a streamed answer alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from commerce.catalog.entities import Product
 from commerce.catalog.repository import ProductRepository, walk
@@ -15,7 +15,7 @@ BATCH = 100  # products read, written and held at once
 
 async def export_products(
     database: Database, kind: Format, *, currency: str, include_unpublished: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The file in pieces, products oldest first. `currency` is the shop's own, which a CSV does not name.
 
     No session is open between pieces. Raises CatalogueChanged, and DatabaseUnavailable.

@@ -111,6 +111,11 @@ async def found(repository: ProductRepository, sort: SortName | None = "title", 
         ({"max_price": 999}, ["cap-2"]),
         ({"min_price": 1001, "max_price": 2999}, ["boots", "cap"]),
         ({"min_price": 3000, "max_price": 1000}, []),
+        *(({name: text}, []) for name in ("vendor", "tag", "category") for text in ("\0", "a\0b", "\ud800")),
+        *(({"min_price": price}, []) for price in (2**63 - 1, 2**63, 10**30)),
+        *(({"max_price": price}, ["anorak", "boots", "cap", "cap-2", "storm-coat"]) for price in (2**63, 10**30)),
+        *(({"max_price": price}, []) for price in (-1, -(2**63) - 1)),
+        ({"min_price": -(2**63) - 1}, ["anorak", "boots", "cap", "cap-2", "storm-coat"]),
         ({"in_stock": True}, ["anorak", "cap", "cap-2"]),
         ({"in_stock": False}, ["boots", "storm-coat"]),
         ({"q": "storm"}, ["anorak", "storm-coat"]),
@@ -221,6 +226,22 @@ async def test_keyset_page_counts_only_on_demand(products: ProductRepository) ->
     silent = await products.slice(ProductFilter(), "title", limit=2, after=None)
 
     assert (first.total, second.total, silent.total) == (5, 5, None)
+
+
+@pytest.mark.parametrize("name", ["\0", "cap\0", "prod_\0", "\ud800", "prod_\ud800"])
+async def test_name_that_cannot_be_stored_names_nothing(products: ProductRepository, name: str) -> None:
+    assert await products.key_of(name, include_unpublished=True) is None
+    assert await products.handle_after_rename(name, include_unpublished=True) is None
+    assert list(await products.ids_by_handle([name, "cap"])) == ["cap"]
+
+
+@pytest.mark.parametrize("name", ["\0", "prod_\0", "\ud800"])
+async def test_name_that_cannot_be_stored_locks_nothing(database: Database, name: str) -> None:
+    async with database.write() as session:
+        products = ProductRepository(session)
+
+        assert await products.lock(name) is None
+        assert await products.lock_by_handle([name]) == {}
 
 
 async def test_cursor_of_another_sort_is_refused(products: ProductRepository) -> None:

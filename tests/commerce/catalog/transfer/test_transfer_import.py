@@ -2,6 +2,7 @@ import io
 
 import pytest
 
+from commerce.catalog.transfer import importer
 from commerce.catalog.transfer.importer import import_products
 from commerce.catalog.transfer.records import UnreadableFile
 from core.database import Database
@@ -141,7 +142,8 @@ async def test_dry_run_says_what_would_happen_and_changes_nothing(database: Data
     assert await shop.gives("jsonl") == before
 
 
-async def test_several_batches_are_counted_exactly(sqlite_database: Database) -> None:
+async def test_several_batches_are_counted_exactly(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importer, "BATCH", 400)
     progress: list[int] = []
     rows = [a_row(f"cap-{n}", **{"Variant Price": "-1" if n % 100 == 7 else "1"}) for n in range(620)]
     content = shopify_csv(*rows)
