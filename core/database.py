@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import (
     JSON,
     Connection,
@@ -37,6 +38,10 @@ from core.errors import Conflict, Unavailable
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up.
 _AWAY = ("08", "28", "40", "53", "57P")
+
+
+# Several times as fast as the standard library, and as compact.
+_JSON: dict[str, Any] = {"json_serializer": lambda value: to_json(value).decode(), "json_deserializer": from_json}
 
 
 class DatabaseUnavailable(Unavailable):
@@ -112,12 +117,12 @@ class Database:
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_JSON)
+            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, **_JSON)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:
-            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10}
+            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10, **_JSON}
             self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options

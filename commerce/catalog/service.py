@@ -223,9 +223,14 @@ def _with_known_sizes(data: ProductData, old: Product | None) -> ProductData:
 def _checked(data: ProductData) -> ProductData:
     """The product with clean HTML and tidy names. Raises InvalidProduct with every fault."""
     found = faults(data)
+    if not found:
+        category = data.category.strip() if data.category is not None else None
+        description = clean_html(data.description)
+        data = replace(data, description=description, vendor=data.vendor.strip(), category=category)
+        if len(description) > MAX_DESCRIPTION:  # `&` became `&amp;`: stored, it could not be imported again
+            found = faults(data)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         detail = f"{found[0].pointer.removeprefix('/')} {found[0].message}{more}"
         raise InvalidProduct(detail, errors=tuple(found))
-    category = data.category.strip() if data.category is not None else None
-    return replace(data, description=clean_html(data.description), vendor=data.vendor.strip(), category=category)
+    return data

@@ -20,7 +20,7 @@ from core.clock import Clock
 from core.database import Database, WriteSession
 from core.errors import AppError, FieldError
 
-BATCH = 2000  # products in one transaction
+BATCH = 1000
 _BATCH_SIZE = 4 * 1024 * 1024  # characters after which a batch is full sooner
 _KEPT_FAULTS = 1000
 _FAULTS_OF_PRODUCT = 20

@@ -133,6 +133,13 @@ async def test_invalid_product_is_refused_with_every_fault_and_not_made(catalogu
     assert await catalogue.slugs() == {}
 
 
+async def test_description_that_outgrows_its_limit_when_cleaned_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(InvalidProduct) as refused:
+        await catalogue.create(a_product(description="<p>" + "& " * 200_000 + "</p>"))
+
+    assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [("/description", "too_long")]
+
+
 async def test_update_changes_what_it_is_told_and_bumps_the_version_by_one(
     catalogue: Catalogue, clock: FakeClock
 ) -> None:
