@@ -10,7 +10,7 @@ from commerce.catalog.commands import ProductData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
 from commerce.catalog.repository import ProductRepository, SkuOwner
-from commerce.catalog.rules import RESERVED_HANDLES, faults
+from commerce.catalog.rules import MAX_DESCRIPTION, RESERVED_HANDLES, faults
 from commerce.catalog.storage import Save, add_categories, delete_product, save_products
 from commerce.catalog.text import clean_html, slugify
 from core.clock import Clock
