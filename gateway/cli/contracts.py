@@ -29,7 +29,6 @@ def contracts(
 
 def _documents() -> dict[str, str]:
     from graphql_api.schema import build_schema  # noqa: PLC0415  loads the whole web stack
-
     from public_api.app import version_documents  # noqa: PLC0415
 
     settings = Settings()
