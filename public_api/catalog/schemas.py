@@ -131,9 +131,14 @@ class CategoryInput(_Input):
 
 
 class VariantInput(_Input):
+    """A variant that was read can be sent back: what follows from the rest is taken and not looked at."""
+
     price: MoneyInput
     sku: str | None = Field(None, examples=["JKT-RIDGE-S"])
-    options: dict[str, str] | None = Field(None, description="Required where there are several variants.")
+    options: dict[str, str] | None = Field(None, description="Several variants need these, or titles that differ.")
+    title: str | None = Field(None, description="Without options: the value of the one option, Title.")
+    id: str | None = Field(None, description="Not looked at: variants keep their ids by their options.")
+    available: bool | None = Field(None, description="Not looked at: it follows from the stock.")
     compare_at_price: MoneyInput | None = None
     stock: StrictInt | None = Field(None, description="Leave it out for stock that is not tracked.")
     inventory_policy: Literal["deny", "continue"] = "deny"
@@ -142,6 +147,7 @@ class VariantInput(_Input):
 
 
 class ImageInput(_Input):
+    id: str | None = Field(None, description="Not looked at: images keep their ids by their address.")
     url: str = Field(examples=["https://images.example.com/ridge.jpg"])
     alt: str = ""
     width: StrictInt | None = None
@@ -250,7 +256,7 @@ def _fields(body: ProductCreate | ProductUpdate, names: set[str], currency: str)
     if "tags" in fields:
         fields["tags"] = tuple(body.tags)
     if "images" in fields:
-        fields["images"] = tuple(ImageData(**image.model_dump()) for image in body.images)
+        fields["images"] = tuple(ImageData(**image.model_dump(exclude={"id"})) for image in body.images)
     if "variants" in fields:
         options = _option_names(body.variants)
         fields["options"] = options
@@ -260,8 +266,13 @@ def _fields(body: ProductCreate | ProductUpdate, names: set[str], currency: str)
 
 def _option_names(variants: Sequence[VariantInput]) -> tuple[str, ...]:
     """Those of the first variant: the others must have the same."""
-    first = variants[0].options if variants else None
-    return tuple(first or SINGLE_VARIANT)
+    return tuple(_options(variants[0])) if variants else tuple(SINGLE_VARIANT)
+
+
+def _options(variant: VariantInput) -> dict[str, str]:
+    if variant.options:
+        return variant.options
+    return {"Title": variant.title} if variant.title else SINGLE_VARIANT
 
 
 def _variants(variants: Sequence[VariantInput], names: Sequence[str], currency: str) -> tuple[VariantData, ...]:
@@ -276,7 +287,7 @@ def _variants(variants: Sequence[VariantInput], names: Sequence[str], currency: 
     return tuple(
         VariantData(
             price=variant.price.amount,
-            options=_in_order(variant.options or SINGLE_VARIANT, names),
+            options=_in_order(_options(variant), names),
             sku=variant.sku,
             compare_at_price=variant.compare_at_price.amount if variant.compare_at_price else None,
             stock=variant.stock,

@@ -35,6 +35,24 @@ def database(resources: Resources) -> Database:
     return resources.database
 
 
+async def test_variants_and_images_that_were_read_can_be_sent_back(
+    client: httpx2.AsyncClient, writer: dict[str, str]
+) -> None:
+    variants = [{"title": title, "price": {"amount": 100}} for title in ("Small", "Large")]
+    body = {"title": "Thing", "variants": variants, "images": [{"url": "https://images.example.com/a.jpg"}]}
+    made = (await client.post(PRODUCTS, json=body, headers=writer)).json()
+
+    again = await client.patch(
+        f"{PRODUCTS}/{made['id']}",
+        json={"variants": made["variants"], "images": made["images"]},
+        headers=writer,
+    )
+
+    assert [variant["options"] for variant in made["variants"]] == [{"Title": "Small"}, {"Title": "Large"}]
+    assert again.status_code == 200
+    assert again.json() == made
+
+
 async def test_created_product_is_answered_whole_and_where_it_says(
     client: httpx2.AsyncClient, writer: dict[str, str]
 ) -> None:
