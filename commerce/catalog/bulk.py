@@ -6,6 +6,7 @@ once, and its values are converted column by column.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -15,6 +16,7 @@ from core.database import WriteSession
 
 Row = dict[str, Any]
 _Convert = Callable[[Any], Any] | None
+_ROWS_AT_ONCE = 500  # SQLite binds 32,766 values: room for 65 columns
 _KEY = "_key"  # a bound name that no column has
 
 
@@ -35,7 +37,20 @@ async def _execute(session: WriteSession, table: Table, rows: Sequence[Row], key
     sql, names, converts = _compiled(table, connection.dialect, tuple(rows[0]), key)
     given: Iterable[Sequence[Any]] = zip(*map(itemgetter(*names), rows), strict=True)
     columns = (map(convert, column) if convert else column for convert, column in zip(converts, given, strict=True))
-    await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
+    values = list(zip(*columns, strict=True))
+    if key is None and connection.dialect.name == "sqlite":
+        for start in range(0, len(values), _ROWS_AT_ONCE):
+            chunk = values[start : start + _ROWS_AT_ONCE]
+            await connection.exec_driver_sql(_of_many(sql, len(chunk)), tuple(chain.from_iterable(chunk)))
+    else:
+        await connection.exec_driver_sql(sql, values)
+
+
+@lru_cache(maxsize=64)
+def _of_many(sql: str, rows: int) -> str:
+    """`INSERT ... VALUES (?, ?)` for many rows: SQLite runs them without Python's lock, while a file is read on."""
+    head, values, row = sql.partition(" VALUES ")
+    return f"{head}{values}{', '.join([row] * rows)}"
 
 
 @lru_cache(maxsize=64)
