@@ -97,7 +97,7 @@ async def _export(settings: Settings, kind: Format, target: IO[bytes]) -> None:
     from commerce.catalog.transfer.exporter import export_products  # noqa: PLC0415  slow to load
 
     async with current_database(settings) as database:
-        pieces = export_products(database, kind, currency=settings.shop.currency, include_unpublished=True)
+        pieces = export_products(database, kind, currency=settings.shop.currency, public_only=False)
         async for piece in pieces:
             target.write(piece)
         target.flush()

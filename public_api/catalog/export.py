@@ -36,12 +36,15 @@ class ExportQuery(BaseModel):
 async def export_catalogue(
     query: Annotated[ExportQuery, Query()], principal: PrincipalDep, resources: ResourcesDep
 ) -> StreamingResponse:
-    """As `portico products export` writes it, oldest first; what is not on sale only with the scope catalog:write."""
+    """As `portico products export` writes it, oldest first.
+
+    Without the scope catalog:write only what is on sale, and only what a product shows: no kept columns of an import.
+    """
     pieces = export_products(
         resources.database,
         query.format,
         currency=resources.settings.shop.currency,
-        include_unpublished=principal.sees_unpublished,
+        public_only=not principal.sees_unpublished,
     )
     # Awaited here, a database that is away is still a 503; once the status is out it could only break the file off.
     first = await anext(pieces, b"")

@@ -37,7 +37,7 @@ class Shop:
         return await import_products(self.database, FakeClock(), file, kind, currency="USD", dry_run=dry_run)
 
     async def gives(self, kind: Format = "csv", *, include_unpublished: bool = True) -> bytes:
-        pieces = export_products(self.database, kind, currency="USD", include_unpublished=include_unpublished)
+        pieces = export_products(self.database, kind, currency="USD", public_only=not include_unpublished)
         return b"".join([piece async for piece in pieces])
 
     async def products(self) -> dict[str, ProductData]:

@@ -17,8 +17,8 @@ from core.database import Database, DatabaseUnavailable
 from core.resources import Resources
 from core.settings import Settings
 from gateway.cli.products import app as products_command
-from tests.factories.products import a_product
-from tests.fixtures.application import LogEntries
+from tests.factories.products import a_product, a_variant, an_image
+from tests.fixtures.application import LogEntries, key_with
 from tests.fixtures.asgi import Served
 from tests.fixtures.probes import read_error
 
@@ -62,6 +62,31 @@ async def test_who_may_not_write_sees_only_what_is_on_sale(client: httpx2.AsyncC
 
     found = [json.loads(line)["handle"] for line in response.text.splitlines()]
     assert found == ["rain-jacket", "wool-cap", "tent", "émile-scarf"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+async def test_kept_columns_are_for_those_who_may_write(
+    client: httpx2.AsyncClient, resources: Resources, writer: dict[str, str], kind: str
+) -> None:
+    reader = await key_with(resources, "catalog:read")
+    product = a_product(
+        handle="costly",
+        extra={"SEO Title": "hidden-title"},
+        variants=(a_variant(extra={"Cost per item": "hidden-cost", "Variant Inventory Tracker": "hidden-tracker"}),),
+        images=(an_image(extra={"Image Source": "hidden-source"}),),
+    )
+    async with resources.database.write() as session:
+        await CatalogService(session, resources.clock).create(product)
+
+    anonymous = (await client.get(EXPORT, params={"format": kind})).text
+    read = (await client.get(EXPORT, params={"format": kind}, headers=reader)).text
+    written = (await client.get(EXPORT, params={"format": kind}, headers=writer)).text
+
+    assert "costly" in anonymous
+    assert read == anonymous
+    for secret in ("SEO Title", "Cost per item", "Image Source", "hidden-"):
+        assert secret not in anonymous
+        assert secret in written
 
 
 @pytest.mark.parametrize(("query", "place"), [("format=xml", "/query/format"), ("fromat=csv", "/query/fromat")])
