@@ -6,13 +6,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from core.resources import Resources
 from core.settings import Settings
+from core.web.dependencies import ResourcesDep
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import Served
-from tests.fixtures.probes import read_error
+from tests.fixtures.probes import applications, read_error
 
 BOTH_FINE = [{"name": "database", "ok": True}, {"name": "schema", "ok": True}]
 
@@ -92,14 +94,37 @@ async def test_public_read_without_the_database_is_a_503_problem(
 @pytest.mark.usefixtures("database_away")
 async def test_operators_see_why_the_database_is_away(client: httpx2.AsyncClient, operator: dict[str, str]) -> None:
     health = (await client.get("/internal/health", headers=operator)).json()
-    metrics = await client.get("/internal/metrics", headers=operator)
 
     assert health["status"] == "degraded"
     assert [check["ok"] for check in health["checks"]] == [False, False]
     assert all("unable to open database file" in check["detail"] for check in health["checks"])
-    assert metrics.status_code == 503
-    assert read_error("internal", metrics).code == "database_unavailable"
-    assert "portico doctor" in metrics.json()["error"]["hint"]
+
+
+@pytest.mark.usefixtures("database_away")
+async def test_operation_that_needs_the_database_tells_operators_what_to_try(
+    client: httpx2.AsyncClient, app: FastAPI, operator: dict[str, str]
+) -> None:
+    async def ping(resources: ResourcesDep) -> None:
+        await resources.database.ping()
+
+    applications(app)["internal"].add_api_route("/ping", ping)
+
+    response = await client.get("/internal/ping", headers=operator)
+
+    assert response.status_code == 503
+    assert read_error("internal", response).code == "database_unavailable"
+    assert "portico doctor" in response.json()["error"]["hint"]
+
+
+@pytest.mark.usefixtures("database_away")
+async def test_metrics_go_on_without_the_database(client: httpx2.AsyncClient, operator: dict[str, str]) -> None:
+    await client.get("/public/v1/products")
+
+    metrics = await client.get("/internal/metrics", headers=operator)
+
+    assert metrics.status_code == 200
+    assert 'audience="public",method="GET",route="/public/v1/products",status="503"' in metrics.text
+    assert "portico_catalog" not in metrics.text
 
 
 async def test_schema_that_is_behind_makes_the_gateway_not_ready(
