@@ -8,12 +8,14 @@ import typer
 
 from core.database import Database
 from core.errors import AppError
+from core.logging import flush_logs
 from core.server_lock import DataDirInUse
 from core.settings import Settings, SettingsError, load_settings
 
 
 def refuse(message: str) -> NoReturn:
-    """Ends the command with exit code 1 and one line on stderr."""
+    """Ends the command with exit code 1 and one line on stderr, the last one: the log may say why above it."""
+    flush_logs()
     typer.echo(f"portico: {' '.join(message.split())}", err=True)
     raise typer.Exit(1)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -326,3 +328,22 @@ def test_contracts_check_names_what_drifted_and_writes_nothing(tmp_path: Path) -
     assert line.startswith(f"portico: openapi-v1.json, schema.graphql in {tmp_path} differ from the code")
     assert drifted.read_text() == "type Query { nothing: Int }\n"
     assert not (tmp_path / "openapi-v1.json").exists()
+
+
+def test_refusal_is_the_last_line_after_all_that_was_logged() -> None:
+    program = """
+import logging
+from core.logging import configure_logging
+from gateway.cli.console import refuse
+configure_logging()
+for number in range(2000):
+    logging.getLogger("gunicorn.error").error("reason %d", number)
+refuse("it did not start")
+"""
+
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30)
+
+    lines = finished.stderr.splitlines()
+    refusal = lines.index("portico: it did not start")
+    assert sum("reason" in line for line in lines[:refusal]) == 2000
+    assert not any("reason" in line for line in lines[refusal:])
