@@ -28,15 +28,16 @@ _VERSIONS = ("portico", "fastapi", "starlette", "uvicorn", "strawberry-graphql",
 
 def create_app(settings: Settings, open_resources: OpenResources = open_resources) -> FastAPI:
     """The root application with every audience mounted. Opens nothing: the lifespan does."""
+    files = pages.static_files()
     root = FastAPI(
         title="Portico",
         version=installed_version("portico"),
         openapi_url=None,
-        lifespan=root_lifespan(settings, open_resources, lambda: _topology(root)),
+        lifespan=root_lifespan(settings, open_resources, topology=lambda: _topology(root), asset=files.path),
     )
     for audience in AUDIENCES:
         mount(root, audience.name, audience.create(settings))
-    mount(root, "static", pages.static_files())
+    mount(root, "static", files)
     root.include_router(pages.router)
     install_error_handlers(root, pages.render_error)
     root.user_middleware = _stack(root, settings)

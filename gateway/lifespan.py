@@ -30,13 +30,18 @@ class GatewayState(TypedDict):
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
     topology: Callable[[], dict[str, Any]]
+    asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[GatewayState]]
 
 
 def root_lifespan(
-    settings: Settings, open_resources: OpenResources, topology: Callable[[], dict[str, Any]]
+    settings: Settings,
+    open_resources: OpenResources,
+    *,
+    topology: Callable[[], dict[str, Any]],
+    asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[GatewayState]:
@@ -49,6 +54,7 @@ def root_lifespan(
                     "draining": asyncio.Event(),
                     "health": Health({"database": resources.database.ping, "schema": schema_probe(resources.database)}),
                     "topology": topology,
+                    "asset": asset,
                 }
 
     return lifespan

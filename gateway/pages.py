@@ -15,7 +15,6 @@ from core.resources import Resources
 from core.web.errors import Failure
 from core.web.pages import Pages
 from core.web.static import PreloadedFiles
-from core.web.urls import base_path
 
 router = APIRouter(include_in_schema=False)
 pages = Pages(Path(__file__).parent / "templates")
@@ -26,8 +25,8 @@ async def show_landing_page(request: Request) -> Response:
     """The doors, their docs, and how the gateway is now."""
     checks = await request.state.health.check()
     return pages.render(
+        request.scope,
         "landing.html",
-        base=base_path(request.scope),
         version=installed_version("portico"),
         development=not request.state.resources.settings.is_production,
         checks=checks,
@@ -57,10 +56,10 @@ async def show_readiness(request: Request) -> Response:
 
 def render_error(failure: Failure, scope: Scope) -> Response:
     return pages.render(
+        scope,
         "error.html",
         failure.status,
         failure.headers,
-        base=base_path(scope),
         status=failure.status,
         title=failure.error.title,
         detail=failure.error.detail,

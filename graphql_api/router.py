@@ -25,7 +25,6 @@ from core.settings import Settings
 from core.web.bodies import decoded, require_json
 from core.web.errors import Failure, failure_of, report
 from core.web.pages import Pages
-from core.web.urls import base_path
 from graphql_api.context import Context, open_context, principal_of
 from graphql_api.errors import BadRequest, present, render_error
 from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
@@ -78,7 +77,7 @@ class Router(GraphQLRouter[Context, None]):
         wanted = "text/html" in request.headers.get("accept", "") and "query" not in request.query_params
         if self._pages is None or not wanted:
             return _refuse(failure_of(StarletteHTTPException(405, headers={"Allow": "POST"})), request)
-        return self._pages.render("graphiql.html", base=base_path(request.scope))
+        return self._pages.render(request.scope, "graphiql.html")
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         body = cast("str | bytes", await request.get_body())

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from core.errors import NotFound, error_classes
 from core.web.errors import status_of
 from core.web.pages import Pages
-from core.web.urls import base_path
 
 router = APIRouter(include_in_schema=False)
 pages = Pages(Path(__file__).parent / "templates")
@@ -27,8 +26,7 @@ async def show_docs_of_version(request: Request, version: str) -> Response:
 
 
 def _docs(request: Request, version: str) -> Response:
-    base = base_path(request.scope)
-    return pages.render("docs.html", base=base, title="Portico", versions=VERSIONS, current=version)
+    return pages.render(request.scope, "docs.html", title="Portico", versions=VERSIONS, current=version)
 
 
 @router.get("/problems")
@@ -37,7 +35,7 @@ async def list_problems(request: Request) -> Response:
         {"code": code, "title": error.title, "status": status_of(error)}
         for code, error in sorted(error_classes().items())
     ]
-    return pages.render("problems.html", base=base_path(request.scope), rows=rows)
+    return pages.render(request.scope, "problems.html", rows=rows)
 
 
 @router.get("/problems/{code}")
@@ -45,4 +43,4 @@ async def show_problem(request: Request, code: str) -> Response:
     error = error_classes().get(code)
     if error is None:
         raise NotFound("there is no such problem")
-    return pages.render("problem.html", base=base_path(request.scope), problem=error, status=status_of(error))
+    return pages.render(request.scope, "problem.html", problem=error, status=status_of(error))

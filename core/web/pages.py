@@ -5,6 +5,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
+
+from core.web.urls import base_path
 
 
 class Pages:
@@ -20,7 +23,18 @@ class Pages:
         )
 
     def render(
-        self, template: str, status_code: int = 200, headers: dict[str, str] | None = None, /, **values: Any
+        self,
+        scope: Scope,
+        template: str,
+        status_code: int = 200,
+        headers: dict[str, str] | None = None,
+        /,
+        **values: Any,
     ) -> Response:
+        """Templates know `base`, the prefix before every address, and `asset(name)`, the address of a static file."""
+        base = base_path(scope)
+        # What the lifespan yields; a page that fails before there is one gets the plain addresses.
+        immutable = scope.get("state", {}).get("asset", str)
+        values |= {"base": base, "asset": lambda name: f"{base}/static/{immutable(name)}"}
         body = self._environment.get_template(template).render(values)
         return HTMLResponse(body, status_code, {"Cache-Control": "no-store", **(headers or {})})

@@ -75,7 +75,9 @@ async def test_page_runs_only_scripts_from_our_files(client: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("path", ["/public/docs", "/public/docs/v2", "/"])
-async def test_page_loads_all_it_needs_from_static_files(client: httpx2.AsyncClient, path: str) -> None:
+async def test_page_loads_all_it_needs_from_immutable_files(
+    client: httpx2.AsyncClient, path: str
+) -> None:
     page = (await client.get(path)).text
 
     loaded = re.findall(r"""<(?:script|img)[^>]*\bsrc="([^"]+)""", page)
@@ -83,7 +85,9 @@ async def test_page_loads_all_it_needs_from_static_files(client: httpx2.AsyncCli
     assert len(loaded) >= 2
     for address in loaded:
         assert address.startswith("/static/")
-        assert (await client.get(address)).status_code == 200
+        file = await client.get(address)
+        assert file.status_code == 200
+        assert file.headers["cache-control"] == "public, max-age=31536000, immutable", address
 
 
 async def test_docs_page_names_a_document_that_exists(client: httpx2.AsyncClient) -> None:
