@@ -1,11 +1,17 @@
 """The base of repositories: what every query against a keyset or a numbered page does alike."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
 from core.database import ReadSession
 from core.pagination import Keyset, Page, Slice
+
+
+def parameter_chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Few enough for one statement: PostgreSQL takes 32,767 parameters."""
+    return (values[start : start + 10_000] for start in range(0, len(values), 10_000))
 
 
 class Repository:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
@@ -15,10 +15,9 @@ from commerce.catalog.search import matching
 from commerce.catalog.text import is_storable
 from core.database import Database
 from core.pagination import Page, Slice
-from core.repository import Repository
+from core.repository import Repository, parameter_chunks
 
 E = TypeVar("E", Variant, Image)
-_MAX_NAMES = 10_000  # in one statement; PostgreSQL takes 32,767 parameters
 
 
 def _columns(entity: type, row: type) -> list[Any]:
@@ -177,8 +176,7 @@ class ProductRepository(Repository):
         """The products that have these SKUs, by SKU."""
         statement = select(VariantRow.sku, ProductRow.id, ProductRow.handle).join(ProductRow)
         found: dict[str, SkuOwner] = {}
-        for start in range(0, len(skus), _MAX_NAMES):
-            some = skus[start : start + _MAX_NAMES]
+        for some in parameter_chunks(skus):
             for row in await self._session.execute(statement.where(VariantRow.sku.in_(some))):
                 found[str(row.sku)] = SkuOwner(row.id, row.handle)
         return found
@@ -190,8 +188,8 @@ class ProductRepository(Repository):
             statement = statement.where(CategoryRow.id.in_(ids))
         return [Category(*row) for row in await self._session.execute(statement)]
 
-    async def categories_named(self, names: Sequence[str], slugs: Sequence[str] = ()) -> list[Category]:
-        statement = select(*_CATEGORY).where(or_(CategoryRow.name.in_(names), CategoryRow.slug.in_(slugs)))
+    async def categories_named(self, names: Sequence[str]) -> list[Category]:
+        statement = select(*_CATEGORY).where(CategoryRow.name.in_(names))
         return [Category(*row) for row in await self._session.execute(statement)]
 
     async def counts(self) -> tuple[dict[str, int], int]:

@@ -3,7 +3,7 @@
 Variants keep their ids where their options stay the same, so that what refers to them (carts, orders) stays right.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from commerce.catalog.models import (
 from commerce.catalog.text import fold, search_words
 from core.database import Base, WriteSession
 from core.ids import new_id
+from core.repository import parameter_chunks
 
 # A tsvector holds 1 MiB, which the SKUs and options of 2,048 variants can exceed.
 MAX_DETAILS = 200_000
@@ -117,9 +118,9 @@ async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
                 if old.data.sku is not None and old.data.sku != variant.sku:
                     moved_skus.append(old.id)
         gone.extend(variant.id for variant in before.values())
-    for ids in _chunks(gone):
+    for ids in parameter_chunks(gone):
         await session.execute(delete(VariantRow).where(VariantRow.id.in_(ids)))
-    for ids in _chunks(moved_skus):
+    for ids in parameter_chunks(moved_skus):
         # Two variants may swap their SKUs: the unique constraint is checked row by row.
         await session.execute(update(VariantRow).where(VariantRow.id.in_(ids)).values(sku=None))
     await update_rows(session, _table(VariantRow), changed, key="id")
@@ -212,11 +213,6 @@ def _document(save: Save) -> Row:
         "details": details[:MAX_DETAILS],
         "description": search_words(data.description),
     }
-
-
-def _chunks(ids: list[str]) -> Iterator[list[str]]:
-    """Few enough for one statement: PostgreSQL takes 32,767 parameters."""
-    return (ids[start : start + 10_000] for start in range(0, len(ids), 10_000))
 
 
 def _table(row: type[Base]) -> Table:

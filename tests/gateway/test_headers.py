@@ -75,9 +75,7 @@ async def test_page_runs_only_scripts_from_our_files(client: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("path", ["/public/docs", "/public/docs/v2", "/"])
-async def test_page_loads_all_it_needs_from_immutable_files(
-    client: httpx2.AsyncClient, path: str
-) -> None:
+async def test_page_loads_all_it_needs_from_immutable_files(client: httpx2.AsyncClient, path: str) -> None:
     page = (await client.get(path)).text
 
     loaded = re.findall(r"""<(?:script|img)[^>]*\bsrc="([^"]+)""", page)

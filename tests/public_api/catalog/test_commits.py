@@ -7,31 +7,15 @@ from contextlib import contextmanager
 
 import httpx2
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from commerce.catalog.entities import Product
-from commerce.catalog.models import ProductRow
 from core.database import Database
-from core.resources import Resources
 from tests.fixtures.application import LogEntries
 from tests.fixtures.probes import read_error
-
-PRODUCTS = "/public/v1/products"
-SMALLEST = {"title": "Thing", "variants": [{"price": {"amount": 100}}]}
-
-
-async def stored(database: Database) -> list[tuple[str, int]]:
-    """Every product with its version: what a refused call must leave as it was."""
-    async with database.read() as session:
-        rows = await session.execute(select(ProductRow.handle, ProductRow.version).order_by(ProductRow.id))
-        return [(row.handle, row.version) for row in rows]
-
-
-@pytest.fixture
-def database(resources: Resources) -> Database:
-    return resources.database
+from tests.public_api.catalog.products import PRODUCTS, SMALLEST, stored
 
 
 @contextmanager

@@ -1,28 +1,10 @@
 """Products that change their handle, or go."""
 
 import httpx2
-import pytest
-from sqlalchemy import select
 
 from commerce.catalog.entities import Product
-from commerce.catalog.models import ProductRow
 from core.database import Database
-from core.resources import Resources
-
-PRODUCTS = "/public/v1/products"
-SMALLEST = {"title": "Thing", "variants": [{"price": {"amount": 100}}]}
-
-
-async def stored(database: Database) -> list[tuple[str, int]]:
-    """Every product with its version: what a refused call must leave as it was."""
-    async with database.read() as session:
-        rows = await session.execute(select(ProductRow.handle, ProductRow.version).order_by(ProductRow.id))
-        return [(row.handle, row.version) for row in rows]
-
-
-@pytest.fixture
-def database(resources: Resources) -> Database:
-    return resources.database
+from tests.public_api.catalog.products import PRODUCTS, SMALLEST, stored
 
 
 async def test_renamed_product_is_found_under_its_old_handles(

@@ -4,29 +4,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from commerce.catalog.entities import Product
-from commerce.catalog.models import ProductRow
 from core.database import Database
 from core.resources import Resources
 from tests.fixtures.application import key_with
 from tests.fixtures.probes import read_error
-
-PRODUCTS = "/public/v1/products"
-SMALLEST = {"title": "Thing", "variants": [{"price": {"amount": 100}}]}
-
-
-async def stored(database: Database) -> list[tuple[str, int]]:
-    """Every product with its version: what a refused call must leave as it was."""
-    async with database.read() as session:
-        rows = await session.execute(select(ProductRow.handle, ProductRow.version).order_by(ProductRow.id))
-        return [(row.handle, row.version) for row in rows]
-
-
-@pytest.fixture
-def database(resources: Resources) -> Database:
-    return resources.database
+from tests.public_api.catalog.products import PRODUCTS, SMALLEST, stored
 
 
 async def test_variants_and_images_that_were_read_can_be_sent_back(
