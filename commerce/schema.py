@@ -3,11 +3,25 @@
 from pathlib import Path
 
 from commerce.accounts import models as accounts
+from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.orders import models as orders
+from commerce.promotions import models as promotions
+from core import eventlog, idempotency
 from core.database import Base
 from core.migrations import Migrations
 
-__all__ = ["METADATA", "accounts", "catalog", "migrations"]
+__all__ = [
+    "METADATA",
+    "accounts",
+    "audit",
+    "catalog",
+    "eventlog",
+    "idempotency",
+    "migrations",
+    "orders",
+    "promotions",
+]
 
 METADATA = Base.metadata
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Result,
     ScalarResult,
+    String,
     TypeDecorator,
     event,
     make_url,
@@ -79,6 +80,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# Compared by code point on both databases, so that a keyset page means the same on each.
+PlainOrder = String().with_variant(String(collation="C"), "postgresql")
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
@@ -91,6 +96,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it as an instance attribute of the class
         datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
         dict[str, str]: JSON(),  # JSON and not JSONB on PostgreSQL: the order of keys is kept
         list[str]: JSON(),
     }

@@ -2,6 +2,7 @@
 
     AppError                  a bug: anything that is raised and not foreseen (internal_error)
     ├── NotFound              what was named does not exist, or not for this caller
+    │   └── Gone              it did, but no more
     ├── Conflict              the state of things does not allow it
     │   └── StaleVersion      somebody else changed it first
     ├── Invalid               the request says something that cannot be
@@ -35,6 +36,7 @@ class AppError(Exception):
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
+    replayed = False  # True: what was answered before to the same idempotency key
 
     def __init__(
         self, detail: str = "", *, errors: tuple[FieldError, ...] = (), retry_after_seconds: int | None = None
@@ -54,6 +56,13 @@ class NotFound(AppError):
 
     code = "not_found"
     title = "Not found"
+
+
+class Gone(NotFound):
+    """It was here, and will not come back."""
+
+    code = "gone"
+    title = "Gone"
 
 
 class Conflict(AppError):

@@ -3,11 +3,15 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
+from core import failpoints
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.idempotency import Idempotency
+from core.ratelimit import Limiter, MemoryLimiter
+from core.sealing import Keyring
 from core.settings import Settings, with_embedded_secrets
 
 
@@ -18,8 +22,11 @@ class Resources:
     settings: Settings
     clock: Clock
     database: Database
+    keyring: Keyring
+    limiter: Limiter
+    idempotency: Idempotency
     # Seconds that each took to open, in the order of opening.
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float]
 
 
 T = TypeVar("T")
@@ -33,12 +40,21 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
-        yield Resources(settings, SystemClock(), database, opener.timings)
+        yield assemble(settings, SystemClock(), database, opener.timings)
+
+
+def assemble(settings: Settings, clock: Clock, database: Database, timings: dict[str, float]) -> Resources:
+    """What needs no opening, around what is open."""
+    keyring = Keyring(settings.secret_key)
+    idempotency = Idempotency(database, clock, keyring)
+    return Resources(settings, clock, database, keyring, MemoryLimiter(), idempotency, timings)
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     database = Database(settings.database_url)
+    if settings.test.failpoint is not None:
+        failpoints.arm(database, settings.test.failpoint)
     try:
         await database.ping()
         yield database

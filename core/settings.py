@@ -143,6 +143,12 @@ class Settings(BaseModel):
         return self.data.database_url or f"sqlite+aiosqlite:///{self.data.data_dir / 'portico.db'}"
 
     @property
+    def secret_key(self) -> SecretStr:
+        """Given or made: `with_embedded_secrets` comes first."""
+        assert self.server.secret_key is not None  # noqa: S101  required unless embedded
+        return self.server.secret_key
+
+    @property
     def embedded(self) -> bool:
         """SQLite: one host, one web process, everything in DATA_DIR."""
         return self.database_url.startswith("sqlite")

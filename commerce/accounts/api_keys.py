@@ -56,8 +56,12 @@ class ApiKeyService:
         now = self._clock.now()
         row = ApiKeyRow(
             id=key_id,
+            user_id=None,
             name=name,
             secret_hash=_hash(key),
+            previous_hash=None,
+            previous_expires_at=None,
+            last_used_at=None,
             scopes=sorted(set(scopes)),
             created_at=now,
             expires_at=now + lifetime if lifetime else None,
@@ -92,7 +96,7 @@ async def authenticate(session: ReadSession, key: str, now: datetime) -> Princip
         or (row.expires_at is not None and row.expires_at <= now)
     ):
         raise InvalidApiKey
-    return Principal("api_key", row.id, frozenset(row.scopes))
+    return Principal("api_key", row.id, frozenset(row.scopes), expires_at=row.expires_at)
 
 
 def key_id(key: str) -> str:

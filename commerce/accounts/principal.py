@@ -1,6 +1,7 @@
-"""Who makes a request, the same on every door."""
+"""Who makes a request, the same on every door and every transport."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 Scope = Literal[
@@ -14,18 +15,60 @@ Scope = Literal[
     "support:write",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+Role = Literal["customer", "support", "editor", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
+
+_CUSTOMER: frozenset[Scope] = frozenset(
+    ("catalog:read", "orders:read", "orders:write", "events:read", "webhooks:write")
+)
+_SUPPORT = _CUSTOMER | frozenset[Scope](("reports:read", "support:write"))
+# What a person may do, and so at most what a key of theirs may.
+SCOPES_OF: dict[Role, frozenset[Scope]] = {
+    "customer": _CUSTOMER,
+    "support": _SUPPORT,
+    "editor": _SUPPORT | frozenset[Scope](("catalog:write",)),
+    "admin": frozenset(SCOPES),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Per request. `id` is None for an anonymous caller, who has no scope."""
+    """Per request. An anonymous caller has no id and no scope.
 
-    kind: Literal["api_key", "anonymous"]
+    `user_id` is the person: the user, or the owner of the key. A key without an owner is the shop's own, made on the
+    command line. `role` is that person's role; None for the shop's own keys and for anonymous callers.
+    """
+
+    kind: Literal["user", "api_key", "anonymous"]
     id: str | None = None
     scopes: frozenset[str] = frozenset()
+    user_id: str | None = None
+    role: Role | None = None
+    email: str | None = None
+    sign_in_id: str | None = None  # of a user: what logging out revokes
+    expires_at: datetime | None = None  # of the token or key
+
+    @property
+    def name(self) -> str:
+        """`user:usr_...`, `api_key:...` or `anonymous`: for the audit log, idempotency keys and limits."""
+        return f"{self.kind}:{self.id}" if self.id is not None else self.kind
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes
+
+    def has_role(self, role: Role) -> bool:
+        """Whether it is a person with this role or a higher one. Keys have scopes, not roles."""
+        return self.kind == "user" and self.role is not None and ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def sees_everybody(self) -> bool:
+        """Staff, their keys and the shop's own keys see what belongs to others, where their scopes let them in."""
+        return self.kind != "anonymous" and self.role != "customer"
+
+    @property
+    def acts_for_shop(self) -> bool:
+        """Admins, their keys and the shop's own keys may also change what belongs to others."""
+        return self.kind != "anonymous" and self.role in (None, "admin")
 
     @property
     def sees_unpublished(self) -> bool:

@@ -5,10 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.database import Base
-
-# Compared by code point on both databases, so that a keyset page means the same on each.
-PlainOrder = String().with_variant(String(collation="C"), "postgresql")
+from core.database import Base, PlainOrder
 
 
 class CategoryRow(Base):

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from sqlalchemy import Table, delete, update
 
-from commerce.catalog.bulk import Row, insert_rows, update_rows
 from commerce.catalog.commands import SINGLE_VARIANT, ImageData, ProductData, VariantData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.models import (
@@ -22,6 +21,7 @@ from commerce.catalog.models import (
     VariantRow,
 )
 from commerce.catalog.text import fold, search_words
+from core.bulk import Row, insert_rows, update_rows
 from core.database import Base, WriteSession
 from core.ids import new_id
 from core.repository import parameter_chunks

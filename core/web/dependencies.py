@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from core.database import ReadSession, WriteSession
 from core.resources import Resources
+from core.settings import Settings
 
 
 async def get_resources(connection: HTTPConnection) -> Resources:
@@ -17,6 +18,14 @@ async def get_resources(connection: HTTPConnection) -> Resources:
 
 
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
+
+
+async def get_settings(resources: ResourcesDep) -> Settings:
+    """Read once, at the start; FastAPI keeps what this answers for the request."""
+    return resources.settings
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
 
 
 async def open_read_session(resources: ResourcesDep) -> AsyncIterator[ReadSession]:

@@ -23,6 +23,7 @@ from core.errors import (
     Conflict,
     Denied,
     FieldError,
+    Gone,
     Invalid,
     NotFound,
     RateLimited,
@@ -67,6 +68,7 @@ class UntrustedHost(TransportError):
 # The first class that the error is an instance of; AppError, the bug, comes last.
 _STATUSES: Mapping[type[AppError], int] = {
     StaleVersion: 412,
+    Gone: 410,
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,
@@ -87,6 +89,7 @@ _OF_STATUS: Mapping[int, type[AppError]] = {
     404: NotFound,
     405: MethodNotAllowed,
     409: Conflict,
+    410: Gone,
     413: ContentTooLarge,
     415: UnsupportedMediaType,
     422: Invalid,
@@ -207,6 +210,8 @@ def _headers(error: AppError) -> dict[str, str]:
         headers["Retry-After"] = "5"
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="portico"'
+    if error.replayed:
+        headers["Idempotency-Replayed"] = "true"
     return headers
 
 

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from core.clock import SystemClock
 from core.database import Database
-from core.resources import Opener, Resources, open_database
+from core.resources import Opener, Resources, assemble, open_database
 from core.settings import DataSettings, Settings, with_embedded_secrets
 from gateway.app import create_app
 from gateway.mounts import LifespanInMount, mount
@@ -42,7 +42,7 @@ class Ledger:
             database: Database = await opener.open("database", open_database(settings))
             await opener.open("second", self.resource("second"))
             await opener.open("third", self.resource("third"))
-            yield Resources(settings, SystemClock(), database, opener.timings)
+            yield assemble(settings, SystemClock(), database, opener.timings)
 
 
 async def test_resources_open_in_order_and_close_in_reverse(settings: Settings) -> None:

@@ -1,0 +1,1 @@
+"""Promotions: what is taken off an order, by code or by date."""

@@ -1,0 +1,193 @@
+"""The event log: what happened, in the order of its committing, in one SQL table with one cursor.
+
+A change appends its events in its own transaction, as the last thing that it does. Positions follow the order of
+commits: on SQLite because there is one writer at a time, on PostgreSQL because a transaction that appends holds a lock
+until it has committed (docs/adr/0006). A reader that remembers the last position it saw misses nothing.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CursorResult,
+    Index,
+    Integer,
+    String,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.bulk import insert_rows
+from core.database import Base, ReadSession, WriteSession
+from core.errors import FieldError, Gone, Invalid
+from core.repository import Repository
+
+RETENTION = timedelta(days=30)
+MAX_LIMIT = 1000
+_LOCK = 7205759404  # of pg_advisory_xact_lock; the migrations' is the one before
+_PREFIX = "evt_"
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, whose order is that of ASCII
+_WIDTH = 13  # holds 64 bits
+_ID = re.compile(rf"{_PREFIX}([{_DIGITS}]{{{_WIDTH}}})")
+
+
+class CursorTooOld(Gone):
+    """Events after this cursor are no longer kept. Read the resources themselves, then follow the newest event."""
+
+    code = "reset"
+    title = "Cursor too old"
+
+
+class InvalidEventCursor(Invalid):
+    """The cursor is not the id of an event."""
+
+    code = "invalid_cursor"
+    title = "Invalid cursor"
+
+
+class EventRow(Base):
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_subject", "subject", "position"), {"sqlite_autoincrement": True})
+
+    position: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True
+    )
+    type: Mapped[str] = mapped_column(String)
+    subject: Mapped[str] = mapped_column(String)
+    time: Mapped[datetime] = mapped_column(index=True)
+    data: Mapped[dict[str, Any]]
+    visibility: Mapped[str] = mapped_column(String)
+    owner_id: Mapped[str | None] = mapped_column(String)
+
+
+class EventLogStateRow(Base):
+    """One row: up to which position the log has been trimmed."""
+
+    __tablename__ = "event_log_state"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    trimmed_to: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """Something that happened. `visibility` and `owner_id` say who may see it; the domain gives them meaning."""
+
+    type: str
+    subject: str
+    data: dict[str, Any]
+    visibility: str
+    owner_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    position: int
+    type: str
+    subject: str
+    time: datetime
+    data: dict[str, Any]
+    visibility: str
+    owner_id: str | None
+
+    @property
+    def id(self) -> str:
+        return event_id(self.position)
+
+
+_COLUMNS = [getattr(EventRow, field.name) for field in fields(Event)]
+
+
+def event_id(position: int) -> str:
+    """`evt_` and the position in base 32, of fixed width: ids sort as the log does."""
+    return _PREFIX + "".join(_DIGITS[position >> shift & 31] for shift in range(5 * (_WIDTH - 1), -1, -5))
+
+
+def position_of(cursor: str) -> int:
+    """Raises InvalidEventCursor."""
+    match = _ID.fullmatch(cursor)
+    position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else 0
+    if not 0 < position < 2**63:
+        fault = FieldError("/query/after", "invalid_cursor", "not the id of an event")
+        raise InvalidEventCursor(errors=(fault,))
+    return position
+
+
+async def append(session: WriteSession, events: Sequence[NewEvent], now: datetime) -> None:
+    """Adds events in the session's transaction. Call it last: on PostgreSQL it holds back every other writer of the log
+    until this transaction ends.
+    """
+    if not events:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    rows = [
+        {
+            "type": event.type,
+            "subject": event.subject,
+            "time": now,
+            "data": event.data,
+            "visibility": event.visibility,
+            "owner_id": event.owner_id,
+        }
+        for event in events
+    ]
+    await insert_rows(session, EventRow.__table__, rows)  # type: ignore[arg-type]
+
+
+async def trim(session: WriteSession, before: datetime) -> int:
+    """Forgets the events that are older; returns how many. Cursors that point before them become too old."""
+    kept = await session.scalar(select(func.min(EventRow.position)).where(EventRow.time >= before))
+    newest = await session.scalar(select(func.max(EventRow.position)))
+    trimmed_to = (kept or (newest or 0) + 1) - 1
+    gone: CursorResult[Any] = await session.execute(delete(EventRow).where(EventRow.position <= trimmed_to))  # type: ignore[assignment]
+    if gone.rowcount:
+        await session.execute(update(EventLogStateRow).values(trimmed_to=trimmed_to))
+    return gone.rowcount
+
+
+class EventLog(Repository):
+    """Per session."""
+
+    def __init__(self, session: ReadSession) -> None:
+        super().__init__(session)
+
+    async def after(
+        self, cursor: str | None, *, visible: ColumnElement[bool], types: Collection[str] = (), limit: int = 100
+    ) -> tuple[list[Event], bool]:
+        """Events after the one with this id, or from the oldest that is kept; and whether there are more.
+
+        Raises InvalidEventCursor, and CursorTooOld where events after the cursor are gone, or the log was restored from
+        a backup that does not reach the cursor.
+        """
+        position = position_of(cursor) if cursor is not None else 0
+        if cursor is not None:
+            await self._require_kept(position)
+        statement = select(*_COLUMNS).where(EventRow.position > position, visible).order_by(EventRow.position)
+        if types:
+            statement = statement.where(EventRow.type.in_(types))
+        rows = (await self._session.execute(statement.limit(limit + 1))).all()
+        return [Event(*row) for row in rows[:limit]], len(rows) > limit
+
+    async def newest(self) -> int:
+        """The position of the newest event, trimmed or not; 0 where there was none yet."""
+        position = await self._session.scalar(select(func.max(EventRow.position)))
+        return int(position) if position is not None else await self._trimmed_to()
+
+    async def _trimmed_to(self) -> int:
+        return int(await self._session.scalar(select(EventLogStateRow.trimmed_to)))
+
+    async def _require_kept(self, position: int) -> None:
+        if position < await self._trimmed_to():
+            raise CursorTooOld("events after this cursor are no longer kept")
+        if position > await self.newest():
+            raise CursorTooOld("the log does not reach this cursor: it was restored from a backup")

@@ -1,0 +1,43 @@
+"""The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header). What a key does is `core.idempotency`'s."""
+
+import re
+from typing import Annotated
+
+from fastapi import Header
+
+from core.errors import TransportError
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class IdempotencyKeyRequired(TransportError):
+    """This operation needs an Idempotency-Key: a text of your making, new for each thing that you want done."""
+
+    code = "idempotency_key_required"
+    title = "Idempotency key required"
+
+
+class InvalidIdempotencyKey(TransportError):
+    """An Idempotency-Key has 1 to 255 visible ASCII characters; a UUID is a good one."""
+
+    code = "invalid_idempotency_key"
+    title = "Invalid idempotency key"
+
+
+async def get_idempotency_key(
+    header: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="Done once for each key: sent again, it answers what it answered before. Kept for 48 hours.",
+            examples=["6f1c1f3e-3f5f-4c39-9a2e-0d6f4e9f7b11"],
+        ),
+    ] = None,
+) -> str | None:
+    """The key, with or without the quotes that the draft puts around it. Raises InvalidIdempotencyKey."""
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not _KEY.fullmatch(key):
+        raise InvalidIdempotencyKey
+    return key
