@@ -1,30 +1,88 @@
-"""Who calls the public API, and what it may: dependencies for endpoints."""
+"""Who calls the public API, and what it may: dependencies for endpoints, each resting on the one before it.
+
+bearer token -> principal -> somebody -> a person -> a person with a role
+                                      -> somebody with a scope
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2PasswordBearer
 
 from commerce.accounts.authentication import principal_for
-from commerce.accounts.errors import MissingScope
-from commerce.accounts.principal import Principal, Scope
+from commerce.accounts.errors import MissingRole, MissingScope, UserRequired
+from commerce.accounts.principal import Principal, Role, Scope
 from core.errors import Unauthenticated
 from core.web.dependencies import ResourcesDep
 
+# Without the prefix of a proxy: the served documents name that.
+TOKEN_URL = "/public/v1/auth/token"  # noqa: S105  an address
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="apiKey", bearerFormat="ptk_<id>_<secret>", description="An API key of yours."
 )
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_signed_in = OAuth2PasswordBearer(
+    TOKEN_URL, auto_error=False, scheme_name="signIn", description="Your email address as username, and your password."
+)
 
 
-async def get_principal(credentials: Credentials, resources: ResourcesDep) -> Principal:
-    """Anonymous without credentials; bad ones are refused, also where anonymous callers are welcome."""
-    token = credentials.credentials if credentials is not None else None
-    return await principal_for(token, resources.database, resources.clock.now())
+async def get_token(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _documented: Annotated[str | None, Depends(_signed_in)],
+) -> str | None:
+    """The bearer token, an API key or an access token: both schemes read the same header."""
+    return credentials.credentials if credentials is not None else None
+
+
+TokenDep = Annotated[str | None, Depends(get_token)]
+
+
+async def get_principal(token: TokenDep, resources: ResourcesDep) -> Principal:
+    """Anonymous without a token; a bad one is refused, also where anonymous callers are welcome."""
+    return await principal_for(token, resources, "public")
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
+
+
+async def get_somebody(principal: PrincipalDep) -> Principal:
+    if principal.kind == "anonymous":
+        raise Unauthenticated
+    return principal
+
+
+SomebodyDep = Annotated[Principal, Depends(get_somebody)]
+
+
+@dataclass(frozen=True, slots=True)
+class RequireUser:
+    """Lets through people, and no API keys."""
+
+    auth_rule = "user"
+
+    async def __call__(self, principal: SomebodyDep) -> Principal:
+        if principal.kind != "user":
+            raise UserRequired
+        return principal
+
+
+UserDep = Annotated[Principal, Depends(RequireUser())]
+
+
+@dataclass(frozen=True, slots=True)
+class RequireRole:
+    """Lets through people with the role or a higher one."""
+
+    role: Role
+
+    @property
+    def auth_rule(self) -> str:
+        return f"role {self.role}"
+
+    async def __call__(self, principal: UserDep) -> Principal:
+        if not principal.has_role(self.role):
+            raise MissingRole(f"this operation needs the role {self.role}")
+        return principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +95,7 @@ class RequireScope:
     def auth_rule(self) -> str:
         return f"scope {self.scope}"
 
-    async def __call__(self, principal: PrincipalDep) -> Principal:
-        if principal.kind == "anonymous":
-            raise Unauthenticated
+    async def __call__(self, principal: SomebodyDep) -> Principal:
         if not principal.may(self.scope):
             raise MissingScope(f"this operation needs the scope {self.scope}")
         return principal

@@ -1,1 +1,1 @@
-"""Who calls: API keys now, people with the next release, and the principal that every door asks about."""
+"""Who calls: people who sign in, API keys, and the principal that every door asks about."""

@@ -1,75 +1,100 @@
-"""API keys: `ptk_<id>_<secret>`, the secret ending in a checksum, so that a mistyped key costs no database query.
+"""API keys: made, rotated and revoked. A key has an owner, or is the shop's own."""
 
-The shape follows GitHub's tokens: a fixed prefix that scanners find, and a CRC32 in base 62 at the end.
-"""
-
-import hashlib
-import hmac
-import re
-import secrets
-import string
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from commerce.accounts.errors import InvalidApiKey, UnknownScope
+from commerce.accounts.commands import CreateKey, RotateKey
+from commerce.accounts.entities import ApiKey
+from commerce.accounts.errors import ApiKeyExpired, ApiKeyNotFound, ScopeNotAllowed, UnknownScope
+from commerce.accounts.key_secrets import hash_of_key, new_key_id, new_key_secret
 from commerce.accounts.models import ApiKeyRow
-from commerce.accounts.principal import SCOPES, Principal
+from commerce.accounts.principal import SCOPES, SCOPES_OF, Principal
+from commerce.accounts.repository import api_key
+from commerce.audit.log import SYSTEM, AuditLog
+from commerce.catalog.text import is_storable
 from core.clock import Clock
-from core.database import Database, ReadSession, WriteSession
-
-PREFIX = "ptk_"
-_ALPHABET = string.digits + string.ascii_letters
-_ID_LENGTH = 12
-_SECRET_LENGTH = 32
-_CHECKSUM_LENGTH = 6
-_SHAPE = re.compile(rf"ptk_([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH + _CHECKSUM_LENGTH}}})")
+from core.database import Database, WriteSession
+from core.errors import FieldError
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """A key at the moment of its making: the only time that its secret is known."""
 
-    id: str
+    key: ApiKey
     secret: str = field(repr=False)
 
 
 class ApiKeyService:
-    """Per transaction."""
+    """Per transaction. People change their own keys alone."""
 
-    def __init__(self, session: WriteSession, clock: Clock) -> None:
+    def __init__(self, session: WriteSession, clock: Clock, *, actor: str) -> None:
         self._session = session
         self._clock = clock
+        self._audit = AuditLog(session, clock, actor)
 
-    async def create(self, name: str, scopes: Sequence[str], *, lifetime: timedelta | None = None) -> NewKey:
-        """Raises UnknownScope."""
-        for scope in scopes:
-            if scope not in SCOPES:
-                raise UnknownScope(f"{scope!r} is not a scope; there are {', '.join(SCOPES)}")
-        key_id = _random(_ID_LENGTH)
-        secret = _random(_SECRET_LENGTH)
-        body = f"{PREFIX}{key_id}_{secret}"
-        key = body + _checksum(body)
-        now = self._clock.now()
+    async def create(self, command: CreateKey, *, owner: Principal | None = None) -> NewKey:
+        """Without an owner it is the shop's own. Raises UnknownScope, ScopeNotAllowed."""
+        _require_allowed(command.scopes, owner)
+        key_id, now = new_key_id(), self._clock.now()
+        secret = new_key_secret(key_id)
+        lifetime = timedelta(days=command.expires_in_days) if command.expires_in_days is not None else None
         row = ApiKeyRow(
             id=key_id,
-            user_id=None,
-            name=name,
-            secret_hash=_hash(key),
+            user_id=owner.user_id if owner is not None else None,
+            name=command.name,
+            secret_hash=hash_of_key(secret),
             previous_hash=None,
             previous_expires_at=None,
-            last_used_at=None,
-            scopes=sorted(set(scopes)),
+            scopes=list(command.scopes),
             created_at=now,
-            expires_at=now + lifetime if lifetime else None,
+            expires_at=now + lifetime if lifetime is not None else None,
             revoked_at=None,
+            last_used_at=None,
         )
         self._session.add(row)
         await self._session.flush()
-        return NewKey(key_id, key)
+        made = {"name": row.name, "scopes": row.scopes, "user_id": row.user_id, "expires_at": _text(row.expires_at)}
+        await self._audit.record("api_key.create", key_id, None, made)
+        return NewKey(api_key(row), secret)
+
+    async def rotate(self, command: RotateKey, *, owner: Principal) -> NewKey:
+        """A new secret. The present one is good for the overlap; one that still overlaps with it ends now.
+
+        Raises ApiKeyNotFound, ApiKeyExpired.
+        """
+        row = await self._locked(command.key_id, owner)
+        now = self._clock.now()
+        if row.expires_at is not None and row.expires_at <= now:
+            raise ApiKeyExpired
+        secret = new_key_secret(row.id)
+        row.previous_hash, row.secret_hash = row.secret_hash, hash_of_key(secret)
+        row.previous_expires_at = now + timedelta(seconds=command.overlap_seconds)
+        await self._session.flush()
+        after = {"secret_before_ends": _text(row.previous_expires_at)}
+        await self._audit.record("api_key.rotate", row.id, None, after)
+        return NewKey(api_key(row), secret)
+
+    async def revoke(self, key_id: str, *, owner: Principal) -> None:
+        """At once, and for good. Raises ApiKeyNotFound."""
+        row = await self._locked(key_id, owner)
+        row.revoked_at = self._clock.now()
+        await self._session.flush()
+        await self._audit.record("api_key.revoke", key_id, {"revoked_at": None}, {"revoked_at": _text(row.revoked_at)})
+
+    async def _locked(self, key_id: str, owner: Principal) -> ApiKeyRow:
+        own = select(ApiKeyRow).where(
+            ApiKeyRow.id == key_id, ApiKeyRow.user_id == owner.user_id, ApiKeyRow.revoked_at.is_(None)
+        )
+        row: ApiKeyRow | None = None
+        if is_storable(key_id):
+            row = (await self._session.execute(own.with_for_update())).scalar_one_or_none()
+        if row is None:
+            raise ApiKeyNotFound(f"no API key {key_id[:40]!r} of yours")
+        return row
 
 
 async def first_key(database: Database, clock: Clock) -> str | None:
@@ -77,47 +102,19 @@ async def first_key(database: Database, clock: Clock) -> str | None:
     async with database.write() as session:
         if await session.scalar(select(ApiKeyRow.id).limit(1)) is not None:
             return None
-        return (await ApiKeyService(session, clock).create("first start", SCOPES)).secret
+        return (await ApiKeyService(session, clock, actor=SYSTEM).create(CreateKey("first start", SCOPES))).secret
 
 
-def looks_like_key(credential: str) -> bool:
-    return credential.startswith(PREFIX)
+def _require_allowed(scopes: Sequence[str], owner: Principal | None) -> None:
+    for scope in scopes:
+        if scope not in SCOPES:
+            message = f"{scope!r} is not a scope; there are {', '.join(SCOPES)}"
+            raise UnknownScope(message, errors=(FieldError("/scopes", UnknownScope.code, message),))
+    if owner is not None and owner.role is not None:
+        beyond = sorted(set(scopes) - SCOPES_OF[owner.role])
+        if beyond:
+            raise ScopeNotAllowed(f"your role {owner.role} does not have {', '.join(beyond)}")
 
 
-async def authenticate(session: ReadSession, key: str, now: datetime) -> Principal:
-    """The principal that the key stands for. Raises InvalidApiKey, the same for every reason."""
-    row = (await session.execute(select(ApiKeyRow).where(ApiKeyRow.id == key_id(key)))).scalar_one_or_none()
-    # The comparison is made for an unknown key too, so that both take the same time.
-    matches = hmac.compare_digest(row.secret_hash if row else bytes(32), _hash(key))
-    if (
-        row is None
-        or not matches
-        or row.revoked_at is not None
-        or (row.expires_at is not None and row.expires_at <= now)
-    ):
-        raise InvalidApiKey
-    return Principal("api_key", row.id, frozenset(row.scopes), expires_at=row.expires_at)
-
-
-def key_id(key: str) -> str:
-    """The id inside a key whose checksum is right. Raises InvalidApiKey."""
-    match = _SHAPE.fullmatch(key)
-    if match is None or _checksum(key[:-_CHECKSUM_LENGTH]) != key[-_CHECKSUM_LENGTH:]:
-        raise InvalidApiKey
-    return match[1]
-
-
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def _checksum(text: str) -> str:
-    value, digits = zlib.crc32(text.encode()), ""
-    for _ in range(_CHECKSUM_LENGTH):
-        value, rest = divmod(value, len(_ALPHABET))
-        digits = _ALPHABET[rest] + digits
-    return digits
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None

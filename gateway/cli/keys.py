@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from commerce.accounts.api_keys import ApiKeyService, NewKey
+from commerce.accounts.commands import CreateKey
 from commerce.accounts.principal import SCOPES
 from core.clock import SystemClock
 from gateway.cli.console import current_database, refusals, refuse, settings_or_refuse
@@ -31,12 +31,12 @@ def create(
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     if not wanted:
         refuse(f"--scopes names no scope; there are {', '.join(SCOPES)}")
-    lifetime = timedelta(days=expires_days) if expires_days else None
 
     async def run() -> NewKey:
         async with current_database(settings_or_refuse()) as database, database.write() as session:
-            return await ApiKeyService(session, SystemClock()).create(name, wanted, lifetime=lifetime)
+            command = CreateKey(name, tuple(wanted), expires_days)
+            return await ApiKeyService(session, SystemClock(), actor="cli").create(command)
 
     with refusals():
         made = asyncio.run(run())
-    typer.echo(json.dumps({"id": made.id, "secret": made.secret}) if as_json else made.secret)
+    typer.echo(json.dumps({"id": made.key.id, "secret": made.secret}) if as_json else made.secret)

@@ -16,7 +16,7 @@ from gateway.cli.console import refusals, refuse, settings_or_refuse
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8000,
-    demo: Annotated[bool, typer.Option(help="Fill an empty catalogue, and make a first API key.")] = False,
+    demo: Annotated[bool, typer.Option(help="Fill an empty catalogue, and make a first admin and API key.")] = False,
     reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes (development).")] = False,
 ) -> None:
     """Migrate, then serve all doors in one process. SIGTERM and Ctrl-C drain: requests finish, streams are told."""
@@ -25,13 +25,13 @@ def serve(
         listener = _listen(host, port)
         if settings.embedded and not reload:
             hold_server_lock(settings.data.data_dir, on_wait=lambda holder: _say_waiting(settings, holder))
-        key = asyncio.run(_prepare(settings, demo=demo))
+        made = asyncio.run(_prepare(settings, demo=demo))
     address = _address(listener)
     if reload:
         listener.close()
         _serve_reloading(host, port)
         return
-    _serve(listener, lambda: _greet(settings, address, key))
+    _serve(listener, lambda: _greet(settings, address, made))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -51,9 +51,10 @@ def _address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-async def _prepare(settings: Settings, *, demo: bool) -> str | None:
-    """Brings the schema up to date and seeds the demo; returns the API key that the first start makes."""
+async def _prepare(settings: Settings, *, demo: bool) -> list[str]:
+    """Brings the schema up to date and seeds the demo; returns what the first start makes, which is shown once."""
     from commerce.accounts.api_keys import first_key  # noqa: PLC0415  slow to load
+    from commerce.accounts.registration import FIRST_ADMIN, first_admin  # noqa: PLC0415
     from commerce.catalog.seed import seed_demo  # noqa: PLC0415
     from commerce.schema import migrations  # noqa: PLC0415
     from core.clock import SystemClock  # noqa: PLC0415
@@ -62,9 +63,12 @@ async def _prepare(settings: Settings, *, demo: bool) -> str | None:
     async with open_database(settings) as database:
         await migrations().upgrade(database)
         if not demo:
-            return None
+            return []
         await seed_demo(database, SystemClock(), settings.shop.currency)
-        return await first_key(database, SystemClock())
+        password = await first_admin(database, SystemClock())
+        key = await first_key(database, SystemClock())
+    made = [f"admin login {FIRST_ADMIN} with the password {password}"] if password is not None else []
+    return [*made, f"API key {key}"] if key is not None else made
 
 
 def _serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -94,14 +98,14 @@ def _say_waiting(settings: Settings, holder: str) -> None:
     typer.echo(f"portico: waiting for the server that works on {settings.data.data_dir} (process {holder})", err=True)
 
 
-def _greet(settings: Settings, address: str, key: str | None) -> None:
+def _greet(settings: Settings, address: str, made: list[str]) -> None:
     token = settings.data.data_dir / "metrics_token"
     lines = [
         f"Portico is ready: {address}",
         f"  REST      {address}/public/docs",
         f"  GraphQL   {address}/graphql",
-        f"  internal  {address}/internal/health  (Authorization: Bearer, from {token})",
+        f"  internal  {address}/internal/health  (staff sign in at POST /internal/auth/token)",
+        f"  metrics   {address}/internal/metrics  (Authorization: Bearer, from {token})",
+        *(f"First start, shown once: {each}" for each in made),
     ]
-    if key is not None:
-        lines.append(f"First start, shown once: API key {key}")
     typer.echo("\n".join(lines))

@@ -12,7 +12,7 @@ import typer
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from commerce.accounts.api_keys import authenticate
+from commerce.accounts.authentication import authenticate
 from commerce.accounts.models import ApiKeyRow
 from commerce.accounts.principal import SCOPES
 from commerce.schema import migrations
@@ -180,7 +180,7 @@ def scopes_of(url: str, secret: str) -> frozenset[str]:
     async def sign_in() -> frozenset[str]:
         database = Database(url)
         async with database.read() as session:
-            principal = await authenticate(session, secret, SystemClock().now())
+            principal, _ = await authenticate(session, secret, SystemClock().now())
         await database.close()
         return frozenset(principal.scopes)
 

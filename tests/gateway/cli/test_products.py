@@ -1,3 +1,4 @@
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -6,6 +7,8 @@ from subprocess import run
 import pytest
 from typer.testing import CliRunner, Result
 
+from commerce.audit.log import AuditRepository
+from core.database import Database
 from gateway.cli.products import app
 from tests.factories.transfers import a_row, shopify_csv
 
@@ -33,6 +36,19 @@ def test_import_says_what_became_of_the_file(data_dir: Path) -> None:
 
     assert (first.exit_code, first.stdout, first.stderr) == (0, "created 2 updated 0 unchanged 0 failed 0\n", "")
     assert (second.exit_code, second.stdout) == (0, "created 0 updated 0 unchanged 2 failed 0\n")
+
+
+async def test_import_is_in_the_audit_log_under_the_files_name(data_dir: Path) -> None:
+    file = data_dir / "shop.csv"
+    file.write_bytes(GOOD)
+
+    await asyncio.to_thread(portico, "import", str(file))
+
+    database = Database(f"sqlite+aiosqlite:///{data_dir / 'var' / 'portico.db'}")
+    async with database.read() as session:
+        entries, _ = await AuditRepository(session).newest()
+    await database.close()
+    assert [(entry.actor, entry.action, entry.subject) for entry in entries] == [("cli", "catalog.import", "shop.csv")]
 
 
 def test_faults_stand_on_stderr_and_make_the_exit_code_1(data_dir: Path) -> None:

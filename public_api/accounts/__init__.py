@@ -1,0 +1,1 @@
+"""Accounts over REST: registering, signing in, API keys."""
