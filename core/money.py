@@ -1,8 +1,10 @@
 """Amounts are whole numbers of a currency's minor unit (cents of USD, yen of JPY), always with the currency."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 
 from core.errors import Invalid
 
@@ -39,12 +41,42 @@ class InvalidAmount(Invalid):
     title = "Invalid amount"
 
 
+class CurrencyMismatch(Invalid):
+    """Amounts of two currencies cannot be added or compared; this shop does not convert."""
+
+    code = "currency_mismatch"
+    title = "Another currency"
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
-    """`amount` in minor units of `currency` (ISO 4217)."""
+    """`amount` in minor units of `currency` (ISO 4217). Arithmetic across currencies raises CurrencyMismatch."""
 
     amount: int
     currency: str
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.amount + self._same(other), self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.amount - self._same(other), self.currency)
+
+    def __mul__(self, times: int) -> "Money":
+        return Money(self.amount * times, self.currency)
+
+    def percent(self, percent: int) -> "Money":
+        """So many hundredths of it, rounded half to even: of 50 cents, 1 % is nothing and 3 % are 2 cents."""
+        return Money(round(Fraction(self.amount * percent, 100)), self.currency)
+
+    def _same(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise CurrencyMismatch(f"{other.currency} is not {self.currency}")
+        return other.amount
+
+
+def total(amounts: Iterable[Money], currency: str) -> Money:
+    """The sum; nothing adds up to nothing of the currency."""
+    return sum(amounts, Money(0, currency))
 
 
 def exponent(currency: str) -> int:

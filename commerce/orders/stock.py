@@ -1,0 +1,123 @@
+"""What can be bought, and the stock that orders take and give back.
+
+Products are locked before their variants, in the order of their ids, by every writer: what is read here stays so until
+the transaction ends. A change of stock changes the product: its version rises.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, case, or_, select, update
+
+from commerce.catalog.commands import SINGLE_VARIANT
+from commerce.catalog.models import ProductRow, VariantRow
+from commerce.catalog.text import is_storable
+from commerce.orders.commands import OrderLine
+from core.database import WriteSession
+from core.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A variant that is on sale."""
+
+    variant_id: str
+    product_id: str
+    sku: str | None
+    title: str
+    price: Money
+    stock: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much of a tracked variant there is now."""
+
+    product_id: str
+    variant_id: str
+    sku: str | None
+    stock: int
+    on_sale: bool
+
+
+_OFFERED = (
+    VariantRow.id,
+    VariantRow.product_id,
+    VariantRow.sku,
+    VariantRow.options,
+    VariantRow.price,
+    VariantRow.stock,
+    ProductRow.title,
+    ProductRow.currency,
+)
+
+
+class Stock:
+    """Per transaction. The number of statements does not depend on the number of variants."""
+
+    def __init__(self, session: WriteSession, now: datetime) -> None:
+        self._session = session
+        self._now = now
+
+    async def offers(self, lines: Sequence[OrderLine]) -> list[Offer | None]:
+        """What each line names, None where nothing on sale has that id or SKU; their products are locked."""
+        ids = [line.variant_id for line in lines if line.variant_id is not None and is_storable(line.variant_id)]
+        skus = [line.sku for line in lines if line.sku is not None and is_storable(line.sku)]
+        named = or_(VariantRow.id.in_(ids), VariantRow.sku.in_(skus))
+        locked = await self._lock(select(VariantRow.product_id).where(named))
+        statement = select(*_OFFERED).join(ProductRow).where(named, ProductRow.id.in_(locked))
+        offers = [_offer(row) for row in await self._session.execute(statement.where(ProductRow.status == "active"))]
+        by_id = {offer.variant_id: offer for offer in offers}
+        by_sku = {offer.sku: offer for offer in offers}
+        return [by_id.get(line.variant_id or "") if line.sku is None else by_sku.get(line.sku) for line in lines]
+
+    async def take(self, quantities: Mapping[str, int]) -> dict[str, int | None]:
+        """Takes so many of each variant where there are enough, and says what is left of it (None: untracked).
+
+        A variant that is missing from the answer has too little; the transaction then has to be rolled back.
+        """
+        wanted = case(dict(quantities), value=VariantRow.id)
+        enough = or_(VariantRow.stock.is_(None), VariantRow.stock >= wanted, VariantRow.inventory_policy == "continue")
+        rows = await self._session.execute(
+            update(VariantRow)
+            .where(VariantRow.id.in_(quantities), enough)
+            .values(stock=VariantRow.stock - wanted)
+            .returning(VariantRow.id, VariantRow.stock),
+            execution_options={"synchronize_session": False},
+        )
+        return {row.id: row.stock for row in rows}
+
+    async def give_back(self, quantities: Mapping[str, int], product_ids: Sequence[str]) -> list[Level]:
+        """To variants of these products that still exist and are tracked."""
+        on_sale = await self._lock(product_ids)
+        rows = await self._session.execute(
+            update(VariantRow)
+            .where(VariantRow.id.in_(quantities), VariantRow.product_id.in_(on_sale), VariantRow.stock.is_not(None))
+            .values(stock=VariantRow.stock + case(dict(quantities), value=VariantRow.id))
+            .returning(VariantRow.product_id, VariantRow.id, VariantRow.sku, VariantRow.stock),
+            execution_options={"synchronize_session": False},
+        )
+        levels = [Level(row.product_id, row.id, row.sku, row.stock, on_sale[row.product_id]) for row in rows]
+        return sorted(levels, key=lambda level: level.variant_id)
+
+    async def changed(self, levels: Sequence[Level]) -> None:
+        """Raises the versions of the products whose stock changed."""
+        await self._session.execute(
+            update(ProductRow)
+            .where(ProductRow.id.in_({level.product_id for level in levels}))
+            .values(version=ProductRow.version + 1, updated_at=self._now),
+            execution_options={"synchronize_session": False},
+        )
+
+    async def _lock(self, product_ids: Sequence[str] | Select[str]) -> dict[str, bool]:
+        """Those of the products that there are, held against other writers, and whether each is on sale."""
+        statement = select(ProductRow.id, ProductRow.status).where(ProductRow.id.in_(product_ids))
+        rows = await self._session.execute(statement.order_by(ProductRow.id).with_for_update())
+        return {row.id: row.status == "active" for row in rows}
+
+
+def _offer(row: Row[*tuple[Any, ...]]) -> Offer:
+    title = row.title if row.options == SINGLE_VARIANT else f"{row.title} - {' / '.join(row.options.values())}"
+    return Offer(row.id, row.product_id, row.sku, title, Money(row.price, row.currency), row.stock)
