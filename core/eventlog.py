@@ -28,11 +28,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.bulk import insert_rows
 from core.database import Base, ReadSession, WriteSession
-from core.errors import FieldError, Gone, Invalid
+from core.errors import FieldError, Gone
+from core.pagination import InvalidCursor
 from core.repository import Repository
 
 RETENTION = timedelta(days=30)
 MAX_LIMIT = 1000
+_TRIMMED_AT_ONCE = 10_000  # SQLite's other writers wait meanwhile
 _LOCK = 7205759404  # of pg_advisory_xact_lock; the migrations' is the one before
 _PREFIX = "evt_"
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, whose order is that of ASCII
@@ -45,13 +47,6 @@ class CursorTooOld(Gone):
 
     code = "reset"
     title = "Cursor too old"
-
-
-class InvalidEventCursor(Invalid):
-    """The cursor is not the id of an event."""
-
-    code = "invalid_cursor"
-    title = "Invalid cursor"
 
 
 class EventRow(Base):
@@ -113,12 +108,12 @@ def event_id(position: int) -> str:
 
 
 def position_of(cursor: str) -> int:
-    """Raises InvalidEventCursor."""
+    """Raises InvalidCursor."""
     match = _ID.fullmatch(cursor)
     position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else 0
     if not 0 < position < 2**63:
         fault = FieldError("/query/after", "invalid_cursor", "not the id of an event")
-        raise InvalidEventCursor(errors=(fault,))
+        raise InvalidCursor(errors=(fault,))
     return position
 
 
@@ -145,13 +140,22 @@ async def append(session: WriteSession, events: Sequence[NewEvent], now: datetim
 
 
 async def trim(session: WriteSession, before: datetime) -> int:
-    """Forgets the events that are older; returns how many. Cursors that point before them become too old."""
-    kept = await session.scalar(select(func.min(EventRow.position)).where(EventRow.time >= before))
+    """Forgets events that are older, the oldest ten thousand of them; returns how many, 0 when none is left. Cursors
+    that point before them become too old.
+    """
+    oldest = await session.scalar(select(func.min(EventRow.position)))
     newest = await session.scalar(select(func.max(EventRow.position)))
-    trimmed_to = (kept or (newest or 0) + 1) - 1
+    if oldest is None or newest is None:
+        return 0
+    last = min(newest, oldest - 1 + _TRIMMED_AT_ONCE)
+    # By position and not by time: a clock that once was wrong must not take the log with it.
+    young = select(func.min(EventRow.position)).where(EventRow.position <= last, EventRow.time >= before)
+    first_kept = await session.scalar(young)
+    trimmed_to = first_kept - 1 if first_kept is not None else last
     gone: CursorResult[Any] = await session.execute(delete(EventRow).where(EventRow.position <= trimmed_to))  # type: ignore[assignment]
-    if gone.rowcount:
-        await session.execute(update(EventLogStateRow).values(trimmed_to=trimmed_to))
+    await session.execute(
+        update(EventLogStateRow).where(EventLogStateRow.trimmed_to < trimmed_to).values(trimmed_to=trimmed_to)
+    )
     return gone.rowcount
 
 
@@ -166,28 +170,32 @@ class EventLog(Repository):
     ) -> tuple[list[Event], bool]:
         """Events after the one with this id, or from the oldest that is kept; and whether there are more.
 
-        Raises InvalidEventCursor, and CursorTooOld where events after the cursor are gone, or the log was restored from
-        a backup that does not reach the cursor.
+        Raises InvalidCursor, and CursorTooOld where events after the cursor are gone, or the log was restored from a
+        backup that does not reach the cursor.
         """
         position = position_of(cursor) if cursor is not None else 0
-        if cursor is not None:
-            await self._require_kept(position)
         statement = select(*_COLUMNS).where(EventRow.position > position, visible).order_by(EventRow.position)
         if types:
             statement = statement.where(EventRow.type.in_(types))
         rows = (await self._session.execute(statement.limit(limit + 1))).all()
+        if cursor is not None:
+            # After the events: what is trimmed between the two statements would be missing and not be missed.
+            await self._require_kept(position)
         return [Event(*row) for row in rows[:limit]], len(rows) > limit
 
     async def newest(self) -> int:
         """The position of the newest event, trimmed or not; 0 where there was none yet."""
-        position = await self._session.scalar(select(func.max(EventRow.position)))
-        return int(position) if position is not None else await self._trimmed_to()
-
-    async def _trimmed_to(self) -> int:
-        return int(await self._session.scalar(select(EventLogStateRow.trimmed_to)))
+        return (await self._edges())[1]
 
     async def _require_kept(self, position: int) -> None:
-        if position < await self._trimmed_to():
+        trimmed_to, newest = await self._edges()
+        if position < trimmed_to:
             raise CursorTooOld("events after this cursor are no longer kept")
-        if position > await self.newest():
+        if position > newest:
             raise CursorTooOld("the log does not reach this cursor: it was restored from a backup")
+
+    async def _edges(self) -> tuple[int, int]:
+        """Up to where the log is trimmed, and where it ends."""
+        newest = select(func.max(EventRow.position)).scalar_subquery()
+        row = (await self._session.execute(select(EventLogStateRow.trimmed_to, newest))).one()
+        return row[0], max(row[0], row[1] or 0)

@@ -40,5 +40,6 @@ def arm(database: Database, failpoint: str) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     engine = database.writer.sync_engine
-    for name in ("begin", "before_cursor_execute", "commit"):
+    # The last is after the COMMIT, when nobody has been answered yet.
+    for name in ("begin", "before_cursor_execute", "commit", "checkin"):
         event.listen(engine, name, step)

@@ -28,6 +28,7 @@ T = TypeVar("T")
 RETENTION = timedelta(hours=48)
 # What a command may answer for good. Anything else (away, too many, a bug) may go better next time, and is not kept.
 _REFUSALS = (Conflict, Denied, Invalid, NotFound)
+_EVERY_ERRORS = {"detail", "errors", "retry_after_seconds", "replayed"}  # fields; any other is a subclass's own
 
 
 class IdempotencyKeyReused(Invalid):
@@ -94,7 +95,8 @@ class Idempotency:
         """Runs the action in one write transaction, or answers what it answered before. Without a key it just runs.
 
         `command` is a dataclass with everything that the action depends on; `result` reads and writes what it returns.
-        With `secret` the outcome is stored encrypted. Raises IdempotencyKeyReused, IdempotencyInProgress, what the
+        Refusals that the action raises are kept too; fields of their own are plain values, as JSON has them. With
+        `secret` the outcome is stored encrypted. Raises IdempotencyKeyReused, IdempotencyInProgress, what the
         action raises, and what `Database.write` raises; a refusal that is replayed has `replayed` set.
         """
         with failpoints.running(type(command).__name__):
@@ -187,11 +189,8 @@ async def _attempt(session: WriteSession, action: Callable[[WriteSession], Await
 
 def _refusal_json(error: AppError) -> bytes:
     faults = [(fault.pointer, fault.code, fault.message) for fault in error.errors]
-    more = {name: value for name, value in vars(error).items() if name not in _ORDINARY}
+    more = {name: value for name, value in vars(error).items() if name not in _EVERY_ERRORS}
     return to_json({"code": error.code, "detail": error.detail, "errors": faults, "more": more})
-
-
-_ORDINARY = {"detail", "errors", "retry_after_seconds", "replayed"}
 
 
 def _refusal(stored: dict[str, Any]) -> AppError:

@@ -9,6 +9,8 @@ from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+_SWEEP_SECONDS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -46,7 +48,7 @@ class Limiter(Protocol):
 
 class MemoryLimiter:
     def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = MovingWindowRateLimiter(_Moments())
 
     async def hit(self, limit: Limit, key: str) -> Verdict:
         item = _item(limit)
@@ -63,6 +65,48 @@ class MemoryLimiter:
     async def _verdict(self, item: RateLimitItem, key: str, *, allowed: bool) -> Verdict:
         reset, remaining = await self._limiter.get_window_stats(item, key)
         return Verdict(allowed, remaining, max(1, math.ceil(reset - time.time())))
+
+
+@dataclass(slots=True)
+class _Window:
+    """The moments that still count, oldest first; none does after `over`."""
+
+    moments: list[float]
+    over: float
+
+
+class _Moments(MemoryStorage):
+    """The library's storage with windows of its own. The library's clean up in a task for each hit, which visits every
+    key and waits for a thread at each: with ten thousand addresses, seconds of work a hit.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._windows: dict[str, _Window] = {}
+        self._swept = time.time()
+
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        now = time.time()
+        if now - self._swept > _SWEEP_SECONDS:
+            self._windows = {key: window for key, window in self._windows.items() if window.over > now}
+            self._swept = now
+        moments = self._counted(key, now - expiry)
+        if len(moments) + amount > limit:
+            return False
+        self._windows[key] = _Window([*moments, *[now] * amount], now + expiry)
+        return True
+
+    async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002
+        now = time.time()
+        moments = self._counted(key, now - expiry)
+        return (moments[0] if moments else now), len(moments)
+
+    async def clear(self, key: str) -> None:
+        self._windows.pop(key, None)
+
+    def _counted(self, key: str, since: float) -> list[float]:
+        window = self._windows.get(key)
+        return [moment for moment in window.moments if moment > since] if window is not None else []
 
 
 def _item(limit: Limit) -> RateLimitItem:

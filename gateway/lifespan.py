@@ -14,6 +14,7 @@ from core.health import Health
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
+from gateway.housekeeping import housekeeping
 
 
 class SchemaBehind(Unavailable):
@@ -49,13 +50,15 @@ def root_lifespan(
             async with open_resources(settings) as resources:
                 if settings.embedded:
                     await migrations().upgrade(resources.database)
-                yield {
-                    "resources": resources,
-                    "draining": asyncio.Event(),
-                    "health": Health({"database": resources.database.ping, "schema": schema_probe(resources.database)}),
-                    "topology": topology,
-                    "asset": asset,
-                }
+                probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
+                async with housekeeping(resources):
+                    yield {
+                        "resources": resources,
+                        "draining": asyncio.Event(),
+                        "health": Health(probes),
+                        "topology": topology,
+                        "asset": asset,
+                    }
 
     return lifespan
 

@@ -62,7 +62,13 @@ class AuditLog:
 
 class AuditRepository(Repository):
     async def newest(
-        self, *, before: int | None = None, limit: int = 50, actor: str | None = None, subject: str | None = None
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        actor: str | None = None,
+        subject: str | None = None,
+        action: str | None = None,
     ) -> tuple[list[AuditEntry], bool]:
         """Entries from the newest back, those before the position `before`; and whether there are more."""
         statement = select(*_COLUMNS).order_by(AuditRow.position.desc()).limit(limit + 1)
@@ -72,5 +78,7 @@ class AuditRepository(Repository):
             statement = statement.where(AuditRow.actor == actor)
         if subject is not None:
             statement = statement.where(AuditRow.subject == subject)
+        if action is not None:
+            statement = statement.where(AuditRow.action == action)
         rows = (await self._session.execute(statement)).all()
         return [AuditEntry(*row) for row in rows[:limit]], len(rows) > limit

@@ -23,5 +23,5 @@ async def seed_demo(database: Database, clock: Clock, currency: str) -> int:
         with DEMO.open("rb") as file:
             records = list(read_json_lines(file, currency))
         batch = [replace(record.data, currency=currency) for record in records if record.data is not None]
-        outcomes = await CatalogService(session, clock).upsert(batch)
+        outcomes = await CatalogService(session, clock).upsert(batch, origin=DEMO.name)
     return sum(outcome.verdict == "created" for outcome in outcomes)

@@ -1,4 +1,7 @@
-"""What can be done to the catalogue. Callers own the transaction; nothing here commits."""
+"""What can be done to the catalogue. Callers own the transaction; nothing here commits.
+
+Every change is in the audit log, and in the event log as the last thing that a method writes.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,6 +9,9 @@ from typing import Literal
 
 from sqlalchemy.exc import IntegrityError
 
+from commerce.audit.log import SYSTEM, AuditLog
+from commerce.catalog import events
+from commerce.catalog.audit import batch_facts, facts
 from commerce.catalog.commands import ProductData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
@@ -16,6 +22,7 @@ from commerce.catalog.text import clean_html, slugify
 from core.clock import Clock
 from core.database import WriteSession
 from core.errors import AppError, FieldError, StaleVersion
+from core.eventlog import append
 from core.ids import new_id
 
 Verdict = Literal["created", "updated", "unchanged", "failed"]
@@ -30,18 +37,22 @@ class Outcome:
 
 
 class CatalogService:
-    """Per transaction."""
+    """Per transaction. `actor` is who does it, as the audit log has it."""
 
-    def __init__(self, session: WriteSession, clock: Clock) -> None:
+    def __init__(self, session: WriteSession, clock: Clock, *, actor: str = SYSTEM) -> None:
         self._session = session
         self._clock = clock
+        self._audit = AuditLog(session, clock, actor)
         self._products = ProductRepository(session)
 
     async def create(self, data: ProductData) -> Product:
         """Raises InvalidProduct, DuplicateHandle, DuplicateSku."""
         save = Save(new_id("prod"), _checked(data), None)
         await self._save_one(save)
-        return await self._read(save.product_id)
+        product = await self._read(save.product_id)
+        await self._audit.record("product.create", save.product_id, None, facts(product))
+        await append(self._session, list(events.saved(save)), self._clock.now())
+        return product
 
     async def update(
         self, product_id: str, change: Callable[[ProductData], ProductData], *, expected_version: int | None = None
@@ -55,13 +66,20 @@ class CatalogService:
         data = _checked(change(data_of(before)))
         if data == data_of(before):
             return before
-        await self._save_one(Save(product_id, data, before))
-        return await self._read(product_id)
+        save = Save(product_id, data, before)
+        await self._save_one(save)
+        product = await self._read(product_id)
+        await self._audit.record("product.update", product_id, facts(before), facts(product))
+        await append(self._session, list(events.saved(save)), self._clock.now())
+        return product
 
     async def delete(self, product_id: str, *, expected_version: int | None = None) -> None:
         """Raises ProductNotFound, StaleVersion."""
         await self._lock(product_id, expected_version)
+        product = await self._read(product_id)
         await delete_product(self._session, product_id)
+        await self._audit.record("product.delete", product_id, facts(product), None)
+        await append(self._session, [events.deleted(product)], self._clock.now())
 
     async def free_handle(self, title: str) -> str:
         """A handle made of the title that no product has."""
@@ -72,10 +90,13 @@ class CatalogService:
             handle = f"{base}-{number}"
         return handle
 
-    async def upsert(self, batch: Sequence[ProductData], *, dry_run: bool = False) -> list[Outcome]:
+    async def upsert(
+        self, batch: Sequence[ProductData], *, origin: str = "batch", dry_run: bool = False
+    ) -> list[Outcome]:
         """Creates or replaces products by handle; each is atomic, and one that fails keeps no other from being saved.
 
-        Handles must be distinct within the batch. Products that are as they should be are not written.
+        Handles must be distinct within the batch. Products that are as they should be are not written. `origin` is what
+        the batch is part of, the subject of its one entry in the audit log.
         """
         outcomes: list[Outcome | None] = [None] * len(batch)
         saves: dict[int, Save] = {}
@@ -100,7 +121,15 @@ class CatalogService:
                 outcomes[index] = Outcome("failed", errors[index])
             else:
                 outcomes[index] = Outcome("updated" if save.before else "created")
+        if not dry_run:
+            await self._record(origin, [save for index, save in saves.items() if index not in errors])
         return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _record(self, origin: str, saves: list[Save]) -> None:
+        if saves:
+            await self._audit.record("catalog.import", origin, None, batch_facts(saves))
+            told = [event for save in saves for event in events.saved(save)]
+            await append(self._session, told, self._clock.now())
 
     async def _save_each(self, saves: dict[int, Save]) -> dict[int, AppError]:
         """All at once, and only where that breaks a constraint one by one, to find whose fault it is."""

@@ -38,6 +38,10 @@ class Save:
     data: ProductData
     before: Product | None
 
+    @property
+    def version(self) -> int:
+        return self.before.head.version + 1 if self.before else 1
+
 
 async def save_products(
     session: WriteSession, saves: Sequence[Save], categories: dict[str, Category], now: datetime
@@ -84,7 +88,7 @@ def _product(save: Save, categories: dict[str, Category], now: datetime) -> Row:
         "price_min": min(prices),
         "price_max": max(prices),
         "extra": data.extra,
-        "version": before.head.version + 1 if before else 1,
+        "version": save.version,
         "created_at": before.head.created_at if before else now,
         "updated_at": now,
     }

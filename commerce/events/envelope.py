@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, Field, field_serializer
+from pydantic import BaseModel, Field
 
-from core.eventlog import Event, event_id
+from core.eventlog import Event
 
 EventType = Literal[
     "product.created",
@@ -30,22 +30,18 @@ class CloudEvent(BaseModel):
     """A CloudEvents 1.0 event (cloudevents.io, JSON format)."""
 
     specversion: Literal["1.0"] = "1.0"
-    id: int = Field(description="The cursor: opaque, sorts as the log does.", examples=["evt_0000000000042"])
+    id: str = Field(description="The cursor: opaque, sorts as the log does.", examples=["evt_0000000000042"])
     source: str = Field(description="Which shop it is from.", examples=["https://shop.example.com"])
     type: EventType
     subject: str = Field(description="The id of what it happened to.", examples=["ord_01jd0a3v5t8zk4e9m2q7r6w1xy"])
     time: datetime
     data: dict[str, Any]
 
-    @field_serializer("id")
-    def _id(self, position: int) -> str:
-        return event_id(position)
-
 
 def cloud_event(event: Event, source: str) -> CloudEvent:
     return CloudEvent.model_validate(
         {
-            "id": event.position,
+            "id": event.id,
             "source": source,
             "type": event.type,
             "subject": event.subject,

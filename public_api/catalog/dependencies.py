@@ -7,14 +7,15 @@ from fastapi import Depends, Header
 from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService
 from core.web.dependencies import ReadSessionDep, ResourcesDep, WriteSessionDep
+from public_api.auth import PrincipalDep
 
 
 async def get_products(session: ReadSessionDep) -> ProductRepository:
     return ProductRepository(session)
 
 
-async def get_catalog(session: WriteSessionDep, resources: ResourcesDep) -> CatalogService:
-    return CatalogService(session, resources.clock)
+async def get_catalog(session: WriteSessionDep, resources: ResourcesDep, principal: PrincipalDep) -> CatalogService:
+    return CatalogService(session, resources.clock, actor=principal.name)
 
 
 ProductsDep = Annotated[ProductRepository, Depends(get_products, scope="function")]

@@ -31,10 +31,24 @@ from public_api.routing import public_router
 router = public_router(tags=["Catalogue"])
 # RFC 9745: since when the numbered pages are superseded, and by what.
 DEPRECATED_SINCE = "@1795305600"
+# Where a client, or a testing tool, can go on from a list (OpenAPI links).
+_ORDER = {
+    "order": {
+        "operationId": "place_order",
+        "parameters": {"header.Idempotency-Key": "$response.header.X-Request-ID"},
+        "requestBody": {
+            "lines": [{"variant_id": "$response.body#/items/0/variants/0/id", "quantity": 1}],
+            "email": "ada@example.com",
+        },
+    }
+}
 
 
 @router.get(
-    "/products", response_model=ProductPage, summary="List products", responses={304: {"description": "Not modified"}}
+    "/products",
+    response_model=ProductPage,
+    summary="List products",
+    responses={200: {"description": "The products", "links": _ORDER}, 304: {"description": "Not modified"}},
 )
 async def list_products(
     request: Request,

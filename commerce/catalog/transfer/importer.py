@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
+from commerce.audit.log import SYSTEM
 from commerce.catalog.rules import MAX_VARIANTS
 from commerce.catalog.service import CatalogService, Outcome
 from commerce.catalog.transfer.json_lines import read_json_lines
@@ -27,6 +28,29 @@ _FAULTS_OF_PRODUCT = 20
 
 OnProgress = Callable[[int], None]
 OnFault = Callable[[Fault], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    """Where the products go, and what the audit log is told."""
+
+    database: Database
+    clock: Clock
+    actor: str
+    name: str
+    dry_run: bool
+
+    async def save(self, records: list[Record]) -> list[Outcome]:
+        batch = [record.data for record in records if record.data is not None]
+        if not batch:
+            return []
+        if self.dry_run:
+            async with self.database.read() as session:
+                # A dry run of `upsert` only reads, and here the database itself sees to it.
+                service = CatalogService(cast("WriteSession", session), self.clock, actor=self.actor)
+                return await service.upsert(batch, dry_run=True)
+        async with self.database.write() as session:
+            return await CatalogService(session, self.clock, actor=self.actor).upsert(batch, origin=self.name)
 
 
 @dataclass(slots=True)
@@ -50,24 +74,28 @@ async def import_products(
     kind: Format,
     *,
     currency: str,
+    actor: str = SYSTEM,
+    name: str = "import",
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
     on_fault: OnFault | None = None,
 ) -> Report:
     """Creates or replaces the products of the file by handle; `currency` is that of a CSV's prices.
 
-    `on_progress` is given the bytes read so far, a batch ahead of what is saved. A dry run reads, checks and counts,
-    and writes nothing. Raises UnreadableFile, and DatabaseUnavailable; earlier batches stay imported, so that running
-    it again goes on where it stopped.
+    `actor` and the file's `name` are for the audit log, which has one entry a batch. `on_progress` is given the bytes
+    read so far, a batch ahead of what is saved. A dry run reads, checks and counts, and writes nothing. Raises
+    UnreadableFile, and DatabaseUnavailable; earlier batches stay imported, so that running it again goes on where it
+    stopped.
     """
     report = Report()
+    catalogue = _Catalogue(database, clock, actor, name, dry_run)
     loop = asyncio.get_running_loop()
     # The reader is one batch ahead of the database, in a thread that ends before what it reads from is closed.
     with Seen() as seen, closing(_batches(file, kind, currency, seen)) as batches, ThreadPoolExecutor(1) as reader:
         ahead = loop.run_in_executor(reader, next, batches, None)
         while batch := await ahead:
             ahead = loop.run_in_executor(reader, next, batches, None)
-            outcomes = await _save([record for record in batch if record.data], database, clock, dry_run=dry_run)
+            outcomes = await catalogue.save([record for record in batch if record.data])
             for fault in _counted(report, batch, outcomes):
                 if on_fault is not None:
                     on_fault(fault)
@@ -87,19 +115,6 @@ def _counted(report: Report, batch: list[Record], outcomes: list[Outcome]) -> It
             if len(report.faults) < _KEPT_FAULTS:
                 report.faults.append(fault)
             yield fault
-
-
-async def _save(records: list[Record], database: Database, clock: Clock, *, dry_run: bool) -> list[Outcome]:
-    batch = [record.data for record in records if record.data is not None]
-    if not batch:
-        return []
-    if dry_run:
-        async with database.read() as session:
-            # A dry run of `upsert` only reads, and here the database itself sees to it.
-            service = CatalogService(cast("WriteSession", session), clock)
-            return await service.upsert(batch, dry_run=True)
-    async with database.write() as session:
-        return await CatalogService(session, clock).upsert(batch)
 
 
 def _faults_of(record: Record, error: AppError) -> Iterator[Fault]:

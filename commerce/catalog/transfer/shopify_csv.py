@@ -20,8 +20,8 @@ from commerce.catalog.transfer.columns import (
 )
 from commerce.catalog.transfer.csv_lines import BrokenRow, Row, read_rows
 from commerce.catalog.transfer.csv_product import Header, Rows, product_record
-from commerce.catalog.transfer.formulas import restored
 from commerce.catalog.transfer.records import MAX_SIZE, Fault, Record, UnreadableFile
+from core.spreadsheet import restored
 
 _CANONICAL = {name.lower(): name for name in KNOWN}
 _MAX_ROWS = MAX_VARIANTS + MAX_IMAGES

@@ -1,7 +1,5 @@
 """Writes products as the rows of a Shopify CSV, such that reading them gives the same products."""
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -35,9 +33,9 @@ from commerce.catalog.transfer.columns import (
     product_header,
     variant_header,
 )
-from commerce.catalog.transfer.formulas import neutralised
 from core.errors import Conflict
 from core.money import format_decimal
+from core.spreadsheet import csv_bytes, neutralised
 
 _NUMBER = re.compile(r"-?\d+", re.ASCII)
 _Cells = dict[str, str]
@@ -64,10 +62,10 @@ class CsvWriter:
         self._at = {name: index for index, name in enumerate(self._columns)}
 
     def header(self) -> bytes:
-        return _encoded([[neutralised(name) for name in self._columns]])
+        return csv_bytes([[neutralised(name) for name in self._columns]])
 
     def products(self, products: Iterable[Product]) -> bytes:
-        return _encoded(self._cells(row) for product in products for row in self._rows(product))
+        return csv_bytes(self._cells(row) for product in products for row in self._rows(product))
 
     def _cells(self, row: _Cells) -> list[str]:
         cells = [""] * len(self._columns)
@@ -138,9 +136,3 @@ def _variant(variant: Variant, options: Sequence[str], currency: str, *, first: 
 def _image(position: int, image: Image) -> _Cells:
     row = {IMAGE_SRC: neutralised(image.url), IMAGE_POSITION: str(position), IMAGE_ALT: neutralised(image.alt)}
     return row | {image_header(name): neutralised(value) for name, value in image.extra.items()}
-
-
-def _encoded(rows: Iterable[list[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()

@@ -4,7 +4,6 @@ import asyncio
 import json
 import zlib
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -19,7 +18,7 @@ from core.settings import Settings
 from gateway.cli.products import app as products_command
 from tests.factories.products import a_product, a_variant, an_image
 from tests.fixtures.application import LogEntries, key_with
-from tests.fixtures.asgi import Served
+from tests.fixtures.asgi import Served, exchange
 from tests.fixtures.probes import read_error
 
 EXPORT = "/public/v1/products/export"
@@ -47,7 +46,7 @@ async def test_file_is_the_one_that_the_command_line_writes(
     assert b"rain-poncho" in response.content
     assert response.headers["content-type"] == media_type
     assert response.headers["content-disposition"] == f'attachment; filename="products.{kind}"'
-    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["cache-control"] == "private, no-store"
 
 
 async def test_csv_is_the_default(client: httpx2.AsyncClient) -> None:
@@ -140,35 +139,17 @@ def held(resources: Resources) -> int:
     return pool.checkedout()
 
 
-async def leaving_after(served: Served, resources: Resources, pieces: int) -> list[int]:
-    """Asks below any client, leaves after some pieces; gives the connections in use whenever one arrived."""
+async def leaving_after(served: Served, resources: Resources, pieces: int | None) -> list[int]:
+    """Leaves after some pieces; gives the connections in use whenever one arrived."""
     in_use: list[int] = []
-    left = asyncio.Event()
-    request: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if request:
-            return request.pop()
-        await left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:
-        if message.get("body"):
-            in_use.append(held(resources))
-            if len(in_use) == pieces:
-                left.set()
-        await asyncio.sleep(0.01)  # slower than the catalogue is read
-
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-    }
-    scope |= {"path": EXPORT, "raw_path": EXPORT.encode(), "query_string": b"format=jsonl", "root_path": ""}
-    scope |= {"headers": [(b"host", b"portico.test")], "client": ("127.0.0.1", 1), "server": ("portico.test", 80)}
-    await served(scope, receive, send)
+    await exchange(
+        served,
+        "GET",
+        EXPORT,
+        on_chunk=lambda _: in_use.append(held(resources)),
+        leave_after=pieces,
+        query_string=b"format=jsonl",
+    )
     return in_use
 
 
@@ -179,7 +160,7 @@ async def test_slow_client_holds_no_connection(
     monkeypatch.setattr(exporter, "BATCH", 5)
     await many(resources, 60)
 
-    in_use = await leaving_after(served, resources, pieces=1000)
+    in_use = await leaving_after(served, resources, pieces=None)
 
     assert len(in_use) > 10
     assert set(in_use) == {0}

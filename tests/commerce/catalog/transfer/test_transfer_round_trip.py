@@ -13,10 +13,10 @@ from commerce.catalog.commands import ProductData
 from commerce.catalog.seed import DEMO, seed_demo
 from commerce.catalog.service import CatalogService
 from commerce.catalog.text import clean_html
-from commerce.catalog.transfer.formulas import neutralised, restored
 from commerce.catalog.transfer.records import Format
 from commerce.schema import migrations
 from core.database import Database
+from core.spreadsheet import neutralised, restored
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product, a_variant, an_image
 from tests.factories.transfers import Shop, a_row, shopify_csv
