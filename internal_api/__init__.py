@@ -1,1 +1,1 @@
-"""The door for operators: health, metrics, topology. No docs; every operation is staff's."""
+"""The door for staff: what is going on, who may do what, promotions. No docs; only signing in is open to everybody."""

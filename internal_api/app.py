@@ -11,11 +11,13 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import health, metrics
-from internal_api.auth import RequireOperator
+from internal_api import audit, config, health, metrics
+from internal_api.accounts import endpoints as accounts
+from internal_api.accounts import sign_in
+from internal_api.auth import LOWEST
 from internal_api.errors import render_error
-
-MAX_BODY_BYTES = 1024 * 1024
+from internal_api.promotions import endpoints as promotions
+from internal_api.routing import MAX_BODY_BYTES
 
 
 def create_internal_app(settings: Settings) -> FastAPI:
@@ -33,8 +35,11 @@ def create_internal_app(settings: Settings) -> FastAPI:
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
         ],
-        dependencies=[Depends(RequireOperator())],
+        dependencies=[Depends(LOWEST)],
     )
-    app.include_router(health.router)
-    app.include_router(metrics.router)
+    # What is included asks for the lowest role at least. These two are added instead: one makes the tokens that the
+    # others ask for, the other takes a token of its own.
+    app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes])
+    for router in (health.router, config.router, audit.router, accounts.router, promotions.router):
+        app.include_router(router)
     return app

@@ -1,20 +1,64 @@
-"""Who may enter: until staff sign in, the holder of the metrics token. Every operation asks; none is open."""
+"""Who may enter: staff with a token of this door, by their role; and for the metrics, whoever has their token."""
 
 import hmac
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Depends
+from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
+from commerce.accounts.authentication import principal_for
+from commerce.accounts.errors import MissingRole
+from commerce.accounts.principal import Principal, Role
 from core.errors import Unauthenticated
 from core.web.dependencies import ResourcesDep
 
 
+def bearer_token(connection: HTTPConnection) -> str | None:
+    scheme, token = get_authorization_scheme_param(connection.headers.get("authorization"))
+    return token if scheme.lower() == "bearer" and token else None
+
+
+async def get_principal(connection: HTTPConnection, resources: ResourcesDep) -> Principal:
+    return await principal_for(bearer_token(connection), resources, "internal")
+
+
 @dataclass(frozen=True, slots=True)
-class RequireOperator:
-    auth_rule = "operator"
+class RequireStaff:
+    """Lets through staff with the role or a higher one."""
+
+    role: Role
+
+    @property
+    def auth_rule(self) -> str:
+        return f"role {self.role}"
+
+    async def __call__(self, principal: Annotated[Principal, Depends(get_principal)]) -> Principal:
+        return self.check(principal)
+
+    def check(self, principal: Principal) -> Principal:
+        if principal.kind == "anonymous":
+            raise Unauthenticated
+        if not principal.has_role(self.role):
+            raise MissingRole(f"this operation needs the role {self.role}")
+        return principal
+
+
+# Every operation asks for this role, without saying so; some ask for more.
+LOWEST = RequireStaff("support")
+Editor = Annotated[Principal, Depends(RequireStaff("editor"))]
+Admin = Annotated[Principal, Depends(RequireStaff("admin"))]
+
+
+@dataclass(frozen=True, slots=True)
+class RequireMetricsReader:
+    """Lets through the holder of METRICS_TOKEN, without a look into the database, and all staff."""
+
+    auth_rule = "metrics token or role support"
 
     async def __call__(self, connection: HTTPConnection, resources: ResourcesDep) -> None:
-        token = resources.settings.server.metrics_token
-        given = connection.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
-        if token is None or not hmac.compare_digest(given, token.get_secret_value().encode()):
-            raise Unauthenticated
+        secret = resources.settings.server.metrics_token
+        given = (bearer_token(connection) or "").encode("utf-8", "replace")
+        if secret is None or not hmac.compare_digest(given, secret.get_secret_value().encode()):
+            LOWEST.check(await get_principal(connection, resources))

@@ -1,18 +1,26 @@
 """Errors for operators: they see the exception's class and text, and what to try."""
 
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from core.context import current_request_id
-from core.errors import AppError, Unauthenticated, Unavailable
+from core.errors import AppError, Denied, FieldError, RateLimited, Unauthenticated, Unavailable
 from core.web.errors import Failure
 
+_SIGN_IN = (
+    "sign in: POST /internal/auth/token with the form fields username and password of a staff account, then send "
+    "Authorization: Bearer with the access_token; `portico users create EMAIL --role admin` makes an account. "
+    "PORTICO_METRICS_TOKEN opens /internal/metrics alone"
+)
 _HINTS: dict[type[AppError], str] = {
-    Unauthenticated: "send Authorization: Bearer with PORTICO_METRICS_TOKEN (embedded mode keeps it in "
-    "DATA_DIR/metrics_token)",
-    Unavailable: "run `portico doctor` on this host; /internal/health says which dependency is away",
+    Unauthenticated: _SIGN_IN,
+    Denied: "an admin can change roles: PATCH /internal/users/{id}; the token stays the same",
+    RateLimited: "wait for the seconds that Retry-After names",
+    Unavailable: "run `portico doctor` on this host, and see /readyz: they say which dependency is away",
 }
 _INTERNAL_ERROR = 500
+_LONGEST = 2000
 
 
 def render_error(failure: Failure, _scope: Scope) -> Response:
@@ -24,8 +32,21 @@ def render_error(failure: Failure, _scope: Scope) -> Response:
         "code": error.code,
         "message": error.detail,
         "request_id": current_request_id(),
-        "exception": f"{type(failure.cause).__name__}: {failure.cause}"[:2000],
+        "exception": _described(failure)[:_LONGEST],
         "hint": hint,
     }
     headers = {**failure.headers, "Cache-Control": "no-store"}
     return JSONResponse({"error": body}, failure.status, headers)
+
+
+def _described(failure: Failure) -> str:
+    """The class, the text and each fault with its place. A validation error's own text repeats what was sent, and so a
+    password: its faults alone are told.
+    """
+    cause = failure.cause
+    told = () if isinstance(cause, RequestValidationError | WebSocketRequestValidationError) else (str(cause),)
+    return f"{type(cause).__name__}: {'; '.join((*told, *map(_fault, failure.error.errors)))}"
+
+
+def _fault(fault: FieldError) -> str:
+    return f"{fault.pointer} {fault.message}".lstrip()

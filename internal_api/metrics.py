@@ -1,6 +1,6 @@
 """Prometheus metrics of all processes, and of the catalogue as it is now."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from starlette.concurrency import run_in_threadpool
 
@@ -9,11 +9,12 @@ from core.database import Database
 from core.errors import Unavailable
 from core.telemetry import METRICS_CONTENT_TYPE, render_metrics
 from core.web.dependencies import ResourcesDep
+from internal_api.auth import RequireMetricsReader
 
 router = APIRouter()
 
 
-@router.get("/metrics")
+@router.get("/metrics", dependencies=[Depends(RequireMetricsReader())])
 async def show_metrics(resources: ResourcesDep) -> Response:
     # With several processes this reads a file of each: not on the event loop.
     body = await run_in_threadpool(render_metrics, await _catalogue(resources.database))

@@ -60,10 +60,14 @@ async def test_topology_shows_every_application_with_its_middleware(client: http
 async def test_topology_names_the_rule_of_every_operation(client: httpx2.AsyncClient) -> None:
     mounts = {mount["prefix"]: mount for mount in (await client.get("/internal/topology")).json()["root"]["mounts"]}
 
-    internal = {operation["auth"] for operation in mounts["/internal"]["operations"]}
+    internal = {f"{each['method']} {each['path']}": each["auth"] for each in mounts["/internal"]["operations"]}
     (first,) = [mount for mount in mounts["/public"]["mounts"] if mount["prefix"] == "/public/v1"]
     rules = {f"{each['method']} {each['path']}": each["auth"] for each in first["operations"]}
-    assert internal == {"operator"}
+    assert internal["POST /internal/auth/token"] == "public"
+    assert internal["GET /internal/metrics"] == "metrics token or role support"
+    assert internal["GET /internal/users"] == "role support"
+    assert internal["POST /internal/promotions"] == "role editor"
+    assert internal["PATCH /internal/users/{user_id}"] == "role admin"
     assert rules["POST /public/v1/products"] == "scope catalog:write"
     assert rules["PATCH /public/v1/products/{product_id}"] == "scope catalog:write"
     assert rules["DELETE /public/v1/products/{product_id}"] == "scope catalog:write"

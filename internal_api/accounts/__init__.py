@@ -1,0 +1,1 @@
+"""Staff sign in here, and look after everybody's accounts."""

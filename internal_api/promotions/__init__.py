@@ -1,0 +1,1 @@
+"""Promotions, as editors keep them."""
