@@ -5,12 +5,13 @@ from typing import TypeAlias
 import strawberry
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
 from strawberry.fastapi import BaseContext
 
 from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import Principal
 from core.resources import Resources
-from core.web.dependencies import ResourcesDep
+from core.web.dependencies import ClientAddressDep, ResourcesDep
 from graphql_api.loaders import Loaders
 
 
@@ -19,30 +20,40 @@ class Context(BaseContext):
     answered from what another has read.
     """
 
-    def __init__(self, resources: Resources, principal: Principal) -> None:
+    def __init__(self, resources: Resources, principal: Principal, *, authorization: str | None, address: str) -> None:
         super().__init__()
         self.resources = resources
         self.principal = principal
-        self.loaders = Loaders(resources.database)
+        self.authorization = authorization  # the header, or what stands for it on a WebSocket
+        self.address = address
+        self.loaders = Loaders(resources.database, principal)
+        self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":
-        fresh = Context(self.resources, self.principal)
+        fresh = Context(self.resources, self.principal, authorization=self.authorization, address=self.address)
         fresh.request, fresh.response, fresh.background_tasks = self.request, self.response, self.background_tasks
         fresh.connection_params = self.connection_params
         return fresh
+
+    async def renew_principal(self) -> None:
+        """A WebSocket outlives its token, or its user's rights: each operation asks again. Raises Unauthenticated."""
+        if isinstance(self.request, WebSocket):
+            self.principal = await principal_of(self.authorization, self.resources)
+            self.loaders = Loaders(self.resources.database, self.principal)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
 
 
-async def open_context(connection: HTTPConnection, resources: ResourcesDep) -> Context:
+async def open_context(connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep) -> Context:
     """Raises Unauthenticated before anything is parsed, or a WebSocket accepted."""
-    principal = await principal_of(connection.headers.get("authorization"), resources)
-    return Context(resources, principal)
+    authorization = connection.headers.get("authorization")
+    principal = await principal_of(authorization, resources)
+    return Context(resources, principal, authorization=authorization, address=address)
 
 
 async def principal_of(authorization: str | None, resources: Resources) -> Principal:
     """As the public API reads the header: another scheme than Bearer is no credential."""
     scheme, token = get_authorization_scheme_param(authorization)
     bearer = token if scheme.lower() == "bearer" and token else None
-    return await principal_for(bearer, resources.database, resources.clock.now())
+    return await principal_for(bearer, resources, "graphql")

@@ -15,6 +15,8 @@ from core.web.errors import Failure, failure_of, report
 from graphql_api.responses import json_response, media_type_for
 
 _SUGGESTION = re.compile(r" Did you mean .*$", re.DOTALL)
+# What graphql-core repeats of an input that does not fit: all of it, with the password that may be in there.
+_INPUT = re.compile(r"(, f| F)ound: .*$", re.DOTALL)
 # What the caller got wrong, though Strawberry raises it as if it were a failure.
 _REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
@@ -33,8 +35,8 @@ def present(error: GraphQLError, *, suggest: bool) -> GraphQLError:
     """The error as callers may see it, with our code. What nobody foresaw is logged, once, and tells nothing."""
     cause = _cause(error)
     if cause is None:
-        message = error.message if suggest else _SUGGESTION.sub("", error.message)
-        shown: AppError = Invalid(message)
+        message = _INPUT.sub("", error.message)
+        shown: AppError = Invalid(message if suggest else _SUGGESTION.sub("", message))
     else:
         failure = failure_of(cause)
         report(failure)
@@ -58,4 +60,7 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _extensions(error: AppError) -> dict[str, Any]:
-    return {"code": error.code, "request_id": current_request_id(), "retryable": error.retryable}
+    extensions = {"code": error.code, "request_id": current_request_id(), "retryable": error.retryable}
+    if error.retry_after_seconds is not None:
+        extensions["retry_after_seconds"] = error.retry_after_seconds
+    return extensions

@@ -8,8 +8,11 @@ from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from commerce.accounts.principal import Principal
 from commerce.catalog.entities import Category, Image, ProductHead, Variant
 from commerce.catalog.repository import ProductRepository
+from commerce.orders.entities import Order
+from commerce.orders.repository import OrderRepository
 from core.database import Database
 
 T = TypeVar("T")
@@ -18,8 +21,9 @@ T = TypeVar("T")
 class Loaders:
     """Per operation: what was loaded is remembered until it ends."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
+        self._principal = principal
         self.products: DataLoader[str, ProductHead | None] = DataLoader(
             self._batch(ProductRepository.heads, lambda _: None)
         )
@@ -31,6 +35,13 @@ class Loaders:
         )
         self.tags: DataLoader[str, Sequence[str]] = DataLoader(self._batch(ProductRepository.tags_of, lambda _: ()))
         self.categories: DataLoader[str, Category | None] = DataLoader(self._batch(_categories, lambda _: None))
+
+        self.orders: DataLoader[str, Order | None] = DataLoader(self._visible_orders)
+
+    async def _visible_orders(self, ids: list[str]) -> list[Order | None]:
+        async with self._database.read() as session:
+            found = {order.id: order for order in await OrderRepository(session).orders(ids, self._principal)}
+        return [found.get(order_id) for order_id in ids]
 
     def _batch(
         self,

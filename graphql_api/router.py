@@ -27,6 +27,7 @@ from core.web.errors import Failure, failure_of, report
 from core.web.pages import Pages
 from graphql_api.context import Context, open_context, principal_of
 from graphql_api.errors import BadRequest, present, render_error
+from graphql_api.once import REPLAYED
 from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
 from graphql_api.schema import Schema
 
@@ -124,7 +125,10 @@ class Router(GraphQLRouter[Context, None]):
             del result["data"]  # nothing was executed
             # Plain JSON keeps 200, as clients of old expect (graphql-over-http, 6.4.1).
             status = 400 if sub_response.media_type == GRAPHQL_JSON else 200
-        return json_response(result, status, sub_response.media_type or "", {"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store"}
+        if REPLAYED in (result.get("extensions") or {}):
+            headers["Idempotency-Replayed"] = "true"
+        return json_response(result, status, sub_response.media_type or "", headers)
 
     async def reject_websocket(self, request: WebSocket) -> WebSocket:  # noqa: ARG002
         raise Denied("pages of this origin may not connect")
@@ -135,6 +139,7 @@ class Router(GraphQLRouter[Context, None]):
             if name.lower() == "authorization" and isinstance(value, str):
                 try:
                     context.principal = await principal_of(value, context.resources)
+                    context.authorization = value
                 except AppError as error:
                     raise ConnectionRejectionError({"code": failure_of(error).error.code}) from error
         return UnsetType()

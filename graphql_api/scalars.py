@@ -1,6 +1,6 @@
 """Scalars of our own."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NewType
 
 import strawberry
@@ -23,11 +23,11 @@ def _parse_long(value: object) -> int:
 def _parse_time(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise GraphQLError("DateTime takes an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z")
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # beyond the years that there are in UTC
+        pass
+    raise GraphQLError("DateTime takes an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z")
 
 
 LONG = strawberry.scalar(

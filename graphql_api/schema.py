@@ -9,17 +9,34 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from core.errors import AppError
 from core.settings import Settings
 from graphql_api import limits
+from graphql_api.accounts.mutations import AccountMutation
+from graphql_api.accounts.queries import AccountQuery
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.types import Product
 from graphql_api.errors import present
+from graphql_api.nodes import NodeQuery
+from graphql_api.once import REPLAYED
+from graphql_api.orders.mutations import OrderMutation
+from graphql_api.orders.queries import OrderQuery
 from graphql_api.scalars import DATE_TIME, LONG, Long
 from graphql_api.text import faults_of_variables
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(CatalogQuery):
+class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
+    pass
+
+
+@strawberry.type(
+    description="Everything that can be done. The fields of one operation run one after another, each in a "
+    "transaction of its own. A refusal is a typed member of the result and has changed nothing. A field that was done "
+    f"before, under the same idempotency key, is named in the answer's `extensions.{REPLAYED}`; over plain HTTP the "
+    "answer also has the header `Idempotency-Replayed: true`."
+)
+class Mutation(AccountMutation, OrderMutation):
     pass
 
 
@@ -42,11 +59,21 @@ class Operation(SchemaExtension):
             except GraphQLError:
                 return
 
-    def on_validate(self) -> None:  # type: ignore[override]
+    async def on_validate(self) -> None:  # type: ignore[override]
         context = self.execution_context
+        try:
+            await context.context.renew_principal()
+        except AppError as error:
+            context.pre_execution_errors = [GraphQLError(error.detail, original_error=error)]
+            return
         schema: Schema = context.schema  # type: ignore[assignment]
         found = limits.faults(schema._schema, context.query or "", schema.rules_for(context.context))  # noqa: SLF001
         context.pre_execution_errors = list(found) or _unnamed(context) or faults_of_variables(context.variables)
+
+    def get_results(self) -> dict[str, Any]:
+        """What was replayed is told here rather than in a header: a stream has sent its headers before."""
+        replayed = self.execution_context.context.replayed
+        return {REPLAYED: replayed} if replayed else {}
 
 
 def _unnamed(context: ExecutionContext) -> list[GraphQLError]:
@@ -81,6 +108,7 @@ class Schema(strawberry.Schema):
 def build_schema(settings: Settings) -> Schema:
     return Schema(
         query=Query,
+        mutation=Mutation,
         types=[Product],
         production=settings.is_production,
         config=StrawberryConfig(scalar_map={Long: LONG, datetime: DATE_TIME}),

@@ -10,10 +10,7 @@ from graphql_api.catalog.listing import ProductConnection, ProductFilterInput, P
 from graphql_api.catalog.types import Category, Product, category_type, is_visible, product_type
 from graphql_api.context import Info
 from graphql_api.fields import field
-from graphql_api.node import Node
 from graphql_api.pagination import DEFAULT_SIZE, After, First
-
-_MOST_NODES = 100
 
 IdArgument = Annotated[strawberry.ID | None, strawberry.argument(description="Its id, `prod_...`.")]
 HandleArgument = Annotated[
@@ -32,7 +29,7 @@ class CatalogQuery:
         if (id is None) == (handle is None):
             raise Invalid("give either id or handle")
         found = id if id is not None else await _id_of(info, handle or "")
-        return await _load_product(info, found) if found is not None else None
+        return await load_product(info, found) if found is not None else None
 
     @field("Products, page by page.")
     async def products(
@@ -50,28 +47,8 @@ class CatalogQuery:
         async with info.context.resources.database.read() as session:
             return [category_type(category) for category in await ProductRepository(session).categories()]
 
-    @field("Whatever has this id; null: nothing has, or nothing that you may see.")
-    async def node(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The same id as on REST.")],  # noqa: A002
-    ) -> Node | None:
-        return await _load_product(info, id)
 
-    @field("As `node`, for many: in the order of the ids, null where there is none.")
-    async def nodes(
-        self,
-        info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description=f"At most {_MOST_NODES}.")],
-    ) -> list[Node | None]:
-        if len(ids) > _MOST_NODES:
-            raise Invalid(f"{len(ids)} ids; at most {_MOST_NODES} are taken")
-        heads = await info.context.loaders.products.load_many(ids)
-        principal = info.context.principal
-        return [product_type(head) if head and is_visible(head, principal) else None for head in heads]
-
-
-async def _load_product(info: Info, product_id: str) -> Product | None:
+async def load_product(info: Info, product_id: str) -> Product | None:
     head = await info.context.loaders.products.load(product_id)
     return product_type(head) if head and is_visible(head, info.context.principal) else None
 

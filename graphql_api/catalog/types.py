@@ -7,11 +7,12 @@ import strawberry
 
 from commerce.accounts.principal import Principal
 from commerce.catalog import entities
+from core import money
 from graphql_api.context import Info
 from graphql_api.fields import field
+from graphql_api.money import Money, money_type
 from graphql_api.node import Node
 from graphql_api.pagination import Edge
-from graphql_api.scalars import Long
 
 
 @strawberry.enum(name="ProductStatus", description="In lower case, as on REST. Only active products are on sale.")
@@ -19,14 +20,6 @@ class ProductStatus(Enum):
     active = strawberry.enum_value("active", description="On sale, and shown to everybody.")
     draft = strawberry.enum_value("draft", description="Not on sale yet.")
     archived = strawberry.enum_value("archived", description="Not on sale any more.")
-
-
-@strawberry.type(description="An amount of money, in the minor unit of its currency.")
-class Money:
-    amount: Long = strawberry.field(
-        description="In minor units: cents of USD, yen of JPY. A Long, as prices may be beyond 32 bits."
-    )
-    currency: str = strawberry.field(description="ISO 4217.")
 
 
 @strawberry.type(description="The lowest and the highest price of a product's variants.")
@@ -154,4 +147,4 @@ def _variant_type(variant: entities.Variant, currency: str) -> Variant:
 
 
 def _money(amount: int, currency: str) -> Money:
-    return Money(amount=Long(amount), currency=currency)
+    return money_type(money.Money(amount, currency))

@@ -13,3 +13,22 @@ def error_of(body: dict[str, Any]) -> dict[str, Any]:
     assert error["extensions"]["request_id"] not in ("", "-")
     found: dict[str, Any] = error
     return found
+
+
+def as_graphql(value: Any) -> Any:
+    """REST's JSON with the two differences there are: camelCase, and options as a list of pairs."""
+    if isinstance(value, list):
+        return [as_graphql(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        _camel(name): [{"name": key, "value": choice} for key, choice in inner.items()]
+        if name == "options"
+        else as_graphql(inner)
+        for name, inner in value.items()
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)

@@ -10,7 +10,9 @@ import pytest
 
 from commerce.catalog.service import CatalogService
 from core.database import Database
+from core.resources import Resources
 from tests.factories.clocks import FakeClock
+from tests.factories.people import a_user, signed_in
 from tests.factories.products import a_product, a_variant, an_image, sized
 from tests.graphql_api.asking import Ask
 
@@ -82,3 +84,18 @@ def ask(client: httpx2.AsyncClient) -> Ask:
         return body
 
     return ask
+
+
+@pytest.fixture
+async def customer(resources: Resources) -> dict[str, str]:
+    return await signed_in(resources, await a_user(resources))
+
+
+@pytest.fixture
+async def stranger(resources: Resources) -> dict[str, str]:
+    return await signed_in(resources, await a_user(resources))
+
+
+@pytest.fixture
+async def admin(resources: Resources) -> dict[str, str]:
+    return await signed_in(resources, await a_user(resources, "admin"))

@@ -1,14 +1,12 @@
 """The catalogue over GraphQL is the catalogue over REST: same values, same lists, same cursors, same callers."""
 
-from typing import Any
-
 import httpx2
 import pytest
 
 from core.resources import Resources
 from tests.factories.statements import recorded
 from tests.fixtures.application import LogEntries, key_with
-from tests.graphql_api.asking import ON_SALE, Ask, error_of
+from tests.graphql_api.asking import ON_SALE, Ask, as_graphql, error_of
 
 PRODUCT = """fragment All on Product {
   id handle title description vendor category { id name slug } tags status
@@ -43,25 +41,6 @@ LISTS = [
     ("sort: UPDATED_AT", "sort=updated_at"),
     ("sort: UPDATED_AT_DESC", "sort=-updated_at"),
 ]
-
-
-def as_graphql(value: Any) -> Any:
-    """REST's JSON with the two differences there are: camelCase, and options as a list of pairs."""
-    if isinstance(value, list):
-        return [as_graphql(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        _camel(name): [{"name": key, "value": choice} for key, choice in inner.items()]
-        if name == "options"
-        else as_graphql(inner)
-        for name, inner in value.items()
-    }
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.title() for part in rest)
 
 
 @pytest.mark.parametrize("handle", ["atlas-coat", "plain", "jacket-07"])

@@ -9,12 +9,17 @@ import pytest
 from fastapi import FastAPI
 from httpx2.websockets import AsyncWebSocketSession, WebSocketDisconnect, WebSocketUpgradeError
 
+from commerce.accounts.service import AccountService
 from commerce.catalog.repository import ProductRepository
+from commerce.orders.models import OrderRow
+from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
+from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import LogEntries, new_app
 from tests.fixtures.asgi import client_of, serve, websocket
 from tests.fixtures.probes import SECRET
 from tests.graphql_api.asking import ON_SALE
+from tests.graphql_api.ordering import ONE, PLACE, count, place
 
 PROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
 
@@ -29,9 +34,11 @@ async def connected(
         yield socket
 
 
-async def run(socket: AsyncWebSocketSession, query: str, operation_name: str | None = None) -> dict[str, Any]:
+async def run(
+    socket: AsyncWebSocketSession, query: str, operation_name: str | None = None, **variables: Any
+) -> dict[str, Any]:
     """The first message that answers the operation."""
-    payload = {"query": query, "operationName": operation_name}
+    payload = {"query": query, "operationName": operation_name, "variables": variables}
     await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
     answer: dict[str, Any] = await socket.receive_json()
     if answer["type"] == "next":
@@ -70,6 +77,54 @@ async def test_principal_comes_from_the_handshake_or_from_connection_init(
         answer = await run(socket, "{ products { totalCount } }")
 
     assert answer["payload"]["data"]["products"]["totalCount"] == ON_SALE + 2
+
+
+@pytest.mark.parametrize("by", ["handshake", "connection_init"])
+async def test_mutation_is_done_once(client: httpx2.AsyncClient, resources: Resources, by: str) -> None:
+    customer = await signed_in(resources, await a_user(resources))
+    headers, payload = (customer, {}) if by == "handshake" else ({}, {"authorization": customer["Authorization"]})
+    async with connected(client, headers=headers, **payload) as socket:
+        first, second = [(await run(socket, PLACE, input=ONE, key="k"))["payload"] for _ in range(2)]
+
+    rest = await place(client, ONE, customer, "k")
+    assert first["data"] == second["data"]
+    assert first["data"]["placeOrder"]["id"] == rest.json()["id"]
+    assert ("extensions" in first, second["extensions"]) == (False, {"idempotencyReplayed": ["placeOrder"]})
+    assert await count(resources.database, OrderRow) == 1
+
+
+@pytest.mark.parametrize("by", ["handshake", "connection_init"])
+async def test_operation_after_the_sign_in_has_ended_is_refused(
+    client: httpx2.AsyncClient, resources: Resources, by: str
+) -> None:
+    """Though the connection was opened before."""
+    customer = await signed_in(resources, await a_user(resources))
+    headers, payload = (customer, {}) if by == "handshake" else ({}, {"authorization": customer["Authorization"]})
+    async with connected(client, headers=headers, **payload) as socket:
+        before = await run(socket, "{ me { id } }")
+        await client.post("/public/v1/auth/logout", headers=customer)
+        after = await run(socket, PLACE, input=ONE, key="k")
+
+    assert before["payload"]["data"]["me"] is not None
+    assert (after["type"], after["payload"][0]["extensions"]["code"]) == ("error", "unauthenticated")
+    assert await count(resources.database, OrderRow) == 0
+
+
+async def test_rights_that_were_lost_are_lost_on_an_open_connection(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    editor = await a_user(resources, "editor")
+    order = await place(client, ONE, await signed_in(resources, await a_user(resources)), "k")
+    query = f'{{ products {{ totalCount }} order(id: "{order.json()["id"]}") {{ number }} }}'
+    async with connected(client, headers=await signed_in(resources, editor)) as socket:
+        before = await run(socket, query)
+        async with resources.database.write() as session:
+            await AccountService(session, resources.clock, actor="test").set_role(editor.id, "customer")
+        after = await run(socket, query)
+
+    assert before["payload"]["data"]["products"]["totalCount"] == ON_SALE + 2
+    assert before["payload"]["data"]["order"] is not None
+    assert after["payload"]["data"] == {"products": {"totalCount": ON_SALE}, "order": None}
 
 
 async def test_bad_credentials_in_connection_init_close_the_socket(client: httpx2.AsyncClient) -> None:

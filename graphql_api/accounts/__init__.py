@@ -1,0 +1,1 @@
+"""Accounts over GraphQL: who asks, registering, signing in."""

@@ -1,0 +1,1 @@
+"""Orders over GraphQL: reading, placing, cancelling."""
