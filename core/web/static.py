@@ -1,4 +1,4 @@
-"""Static files, read once: a pure ASGI app over bytes in memory, with ETag, gzip and immutable hashed names.
+"""Static files, read once: a pure ASGI app over bytes in memory, with ETag, gzip, ranges and immutable hashed names.
 
 `/app.css` revalidates; `/app.1f3a5c7e.css`, the address that `path()` gives, never changes and is cached for a year.
 """
@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from core.errors import NotFound
 from core.web.conditional import is_current
+from core.web.ranges import file_response, wanted_range
 
 _COMPRESSIBLE = {".css", ".js", ".svg", ".html", ".json", ".txt", ".map"}
 
@@ -71,24 +72,26 @@ class PreloadedFiles:
 
     async def _respond(self, scope: Scope, file: _File, *, immutable: bool) -> Response:
         request = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        tag = f'W/"{file.digest}"'
+        zips = file.compressible and _takes_gzip(request.get(b"accept-encoding", ""))
+        # Strong for the bytes themselves, of which alone there are ranges; the same, but weak, for them zipped.
+        tag = f'"{file.digest}"'
         headers = {
-            "ETag": tag,
+            "ETag": f"W/{tag}" if zips else tag,
             "Cache-Control": "public, max-age=31536000, immutable" if immutable else "public, no-cache",
             "Vary": "Accept-Encoding",
         }
         if is_current(request.get(b"if-none-match"), tag):
             return Response(status_code=304, headers=headers)
         body = file.body
-        if file.compressible and _takes_gzip(request.get(b"accept-encoding", "")):
+        bounds = wanted_range(scope, len(body), tag)
+        if bounds is not None:
+            headers["ETag"] = tag
+        elif zips:
             if file.zipped is None:
-                file.zipped = await to_thread.run_sync(gzip.compress, file.body, 6)
+                file.zipped = await to_thread.run_sync(gzip.compress, body, 6)
             body = file.zipped
             headers["Content-Encoding"] = "gzip"
-        response = Response(body, media_type=file.media_type, headers=headers)
-        if scope["method"] == "HEAD":
-            response.body = b""
-        return response
+        return file_response(scope, body, bounds, media_type=file.media_type, headers=headers)
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

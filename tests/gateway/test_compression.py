@@ -49,7 +49,7 @@ async def served(module_settings: Settings, sqlite_template: Path) -> AsyncItera
 
     for each in applications(app).values():
         each.add_api_route("/big", big)
-        each.add_api_route("/events", events)
+        each.add_api_route("/ticking", events)
     async with serve(app) as served:
         yield served
 
@@ -135,7 +135,7 @@ async def test_event_stream_is_never_compressed_and_leaves_event_by_event(
     headers = [("Accept-Encoding", "zstd, br, gzip"), *module_operator.items()]
     query = httpx2.QueryParams({"chunk": chunk})
 
-    answer = await exchange(served, "GET", f"{PREFIXES[audience]}/events", headers, query_string=str(query).encode())
+    answer = await exchange(served, "GET", f"{PREFIXES[audience]}/ticking", headers, query_string=str(query).encode())
 
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "content-encoding" not in answer.headers

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
-from tests.fixtures.application import LogEntries, bearer, new_app
+from tests.factories.people import staff
+from tests.fixtures.application import LogEntries, new_app
 from tests.fixtures.asgi import client_of, serve
 
 ORIGIN = "https://shop.example"
@@ -29,7 +30,7 @@ async def in_production(
         Settings(data=DataSettings(data_dir=tmp_path), server=ServerSettings(environment="production"))
     )
     async with serve(new_app(settings, sqlite_template)) as served, client_of(served) as client:
-        client.headers.update(bearer(settings))
+        client.headers.update(await staff(served.state["resources"]))
         yield client
 
 

@@ -12,6 +12,7 @@ from tests.fixtures.processes import PORTICO, Process, StartProcess, impatient
 
 READY = r"Portico is ready: (http://127\.0\.0\.1:\d+)"
 KEY = r"API key (ptk_\w+)"
+LOGIN = r"admin login (\S+) with the password (\S+)"
 SMALLEST = {"title": "Thing", "variants": [{"price": {"amount": 100}}]}
 BROKEN = """
 import sys
@@ -45,12 +46,18 @@ def total(address: str) -> int:
     return int(httpx2.get(f"{address}/public/v1/products").json()["total"])
 
 
-def test_first_demo_start_prints_a_key_and_fills_the_catalogue_and_the_second_does_neither(
+def test_first_demo_start_prints_a_login_and_a_key_and_fills_the_catalogue_and_the_second_does_neither(
     start: StartProcess,
 ) -> None:
     first = start(*PORTICO, "serve", "--demo", "--port", "0")
     address = address_of(first)
     key = first.until(KEY)[1]
+    email, password = first.until(LOGIN).groups()
+    form = {"username": email, "password": password}
+    signed_in = [
+        httpx2.post(f"{address}{path}", data=form).status_code
+        for path in ("/public/v1/auth/token", "/internal/auth/token")
+    ]
     seeded = total(address)
     written = write_product(address, key)
     pages = [
@@ -63,12 +70,14 @@ def test_first_demo_start_prints_a_key_and_fills_the_catalogue_and_the_second_do
     second = start(*PORTICO, "serve", "--demo", "--port", "0")
     again = total(address_of(second))
 
-    assert first.stdout.count("ptk_") == 1
+    assert email == "admin@example.com"
+    assert signed_in == [200, 200]
+    assert first.stdout.count("ptk_") == first.stdout.count(password) == 1
     assert all(f"{address}{path}" in first.stdout for path in ("/public/docs", "/graphql", "/internal/health"))
     assert pages == [200, 200]
     assert seeded >= 60
     assert written.status_code == 201
-    assert "ptk_" not in second.stdout + second.stderr
+    assert [secret for secret in ("ptk_", "admin@", "password") if secret in second.stdout + second.stderr] == []
     assert again == seeded + 1
 
 
