@@ -41,8 +41,13 @@ from core.errors import Conflict, Unavailable
 _AWAY = ("08", "28", "40", "53", "57P")
 
 
-# Several times as fast as the standard library, and as compact.
-_JSON: dict[str, Any] = {"json_serializer": lambda value: to_json(value).decode(), "json_deserializer": from_json}
+_ENGINE: dict[str, Any] = {
+    # Several times as fast as the standard library, and as compact.
+    "json_serializer": lambda value: to_json(value).decode(),
+    "json_deserializer": from_json,
+    # An error's text goes to the log and to operators; the values that it is about may be hashes of passwords.
+    "hide_parameters": True,
+}
 
 
 class DatabaseUnavailable(Unavailable):
@@ -123,12 +128,12 @@ class Database:
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_JSON)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, **_JSON)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_ENGINE)
+            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, **_ENGINE)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:
-            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10, **_JSON}
+            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
             self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from core import failpoints
+from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
 from core.idempotency import Idempotency
@@ -25,6 +26,7 @@ class Resources:
     keyring: Keyring
     limiter: Limiter
     idempotency: Idempotency
+    background: Background
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -40,14 +42,16 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
-        yield assemble(settings, SystemClock(), database, opener.timings)
+        resources = assemble(settings, SystemClock(), database, opener.timings)
+        stack.push_async_callback(resources.background.settle)
+        yield resources
 
 
 def assemble(settings: Settings, clock: Clock, database: Database, timings: dict[str, float]) -> Resources:
     """What needs no opening, around what is open."""
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    return Resources(settings, clock, database, keyring, MemoryLimiter(), idempotency, timings)
+    return Resources(settings, clock, database, keyring, MemoryLimiter(), idempotency, Background(), timings)
 
 
 @asynccontextmanager

@@ -44,7 +44,8 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class _Group(BaseSettings):
-    # An empty variable is an unset one, as in a compose file.
+    # An empty variable is an unset one, as in a compose file. What may hold a password, as addresses do, is a SecretStr
+    # or not in the repr.
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
 
@@ -59,8 +60,10 @@ class ServerSettings(_Group):
     )
     trusted_hosts: CommaSeparated = Field(("*",), description="Host names that are answered; *.example.com works.")
     trusted_proxies: CommaSeparated = Field((), description="Addresses or networks whose X-Forwarded-* is believed.")
-    metrics_token: SecretStr | None = Field(None, description="Opens /internal; embedded mode makes one in DATA_DIR.")
-    otlp_endpoint: AnyHttpUrl | None = Field(None, description="Where traces are sent.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
+    )
+    otlp_endpoint: AnyHttpUrl | None = Field(None, repr=False, description="Where traces are sent.")
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -81,7 +84,6 @@ class ServerSettings(_Group):
 
 class DataSettings(_Group):
     data_dir: Path = Field(Path("var"), description="Everything that embedded mode writes.")
-    # Not in the repr: the URLs may hold passwords.
     database_url: str | None = Field(
         None,
         repr=False,
@@ -98,13 +100,13 @@ class DataSettings(_Group):
         description="Unset: in memory, which means one process.",
     )
     objects_url: str | None = Field(
-        None, pattern=r"^(file|s3)://.+$", description="Where files live; DATA_DIR/objects if unset."
+        None, repr=False, pattern=r"^(file|s3)://.+$", description="Where files live; DATA_DIR/objects if unset."
     )
 
 
 class ShopSettings(_Group):
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Of prices that name none (ISO 4217).")
-    carriers: list[dict[str, Any]] = Field(default_factory=list, description="Upstream shipping services.")
+    carriers: list[dict[str, Any]] = Field(default_factory=list, repr=False, description="Upstream shipping services.")
 
 
 class MailSettings(_Group):
@@ -112,7 +114,9 @@ class MailSettings(_Group):
 
 
 class AssistantSettings(_Group):
-    llm_base_url: AnyHttpUrl | None = Field(None, description="An OpenAI-compatible server; unset: built in.")
+    llm_base_url: AnyHttpUrl | None = Field(
+        None, repr=False, description="An OpenAI-compatible server; unset: built in."
+    )
     llm_api_key: SecretStr | None = Field(None, description="Its key.")
     llm_model: str | None = Field(None, description="Its model.")
 

@@ -16,13 +16,29 @@ from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
+from public_api.accounts import endpoints as accounts
+from public_api.accounts import keys as api_keys
 from public_api.catalog import endpoints, endpoints_v2, export
 from public_api.errors import problem_renderer
-from public_api.openapi import customise
+from public_api.events import endpoints as events
+from public_api.openapi import as_seen_by, customise
+from public_api.orders import endpoints as orders
+from public_api.orders import export as order_export
 from public_api.routing import MAX_BODY_BYTES
 
-# In the order of their matching: /products/export is no handle.
-VERSIONS: dict[str, Sequence[APIRouter]] = {"v1": [export.router, endpoints.router], "v2": [endpoints_v2.router]}
+# In the order of their matching: /products/export is no handle, and /orders/export no id.
+VERSIONS: dict[str, Sequence[APIRouter]] = {
+    "v1": [
+        export.router,
+        endpoints.router,
+        order_export.router,
+        orders.router,
+        events.router,
+        accounts.router,
+        api_keys.router,
+    ],
+    "v2": [endpoints_v2.router],
+}
 
 
 def create_public_app(settings: Settings) -> FastAPI:
@@ -60,9 +76,6 @@ def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> Fas
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> JSONResponse:
-        document = app.openapi()
-        if "servers" not in document:
-            document = {**document, "servers": [{"url": request.scope["root_path"]}]}
-        return JSONResponse(document)
+        return JSONResponse(as_seen_by(request.scope, app.openapi()))
 
     return app

@@ -79,17 +79,17 @@ def describe(app: FastAPI, prefix: str = "") -> dict[str, Any]:
 
 
 def _auth_rule(dependant: Any) -> str:
-    """The rule that a dependency anywhere below the operation states in its `auth_rule`; `public` where none does."""
-    for rule in _rules(dependant):
-        return rule
-    return "public"
+    """The rule that a dependency below the operation states in its `auth_rule`, `public` where none does: the outermost
+    of those inside each other, the last of those beside each other, for an operation's own come after its router's.
+    """
+    return _stated_rule(dependant) or "public"
 
 
-def _rules(dependant: Any) -> Iterator[str]:
+def _stated_rule(dependant: Any) -> str | None:
     if dependant is None:
-        return
+        return None
     rule = getattr(dependant.call, "auth_rule", None)
     if isinstance(rule, str):
-        yield rule
-    for inner in dependant.dependencies:
-        yield from _rules(inner)
+        return rule
+    stated = [rule for inner in dependant.dependencies if (rule := _stated_rule(inner)) is not None]
+    return stated[-1] if stated else None

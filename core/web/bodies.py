@@ -1,6 +1,7 @@
 """Request bodies: gzip, inflated within a bound (RFC 9110, 8.4), and clear refusals of what is not read."""
 
 import zlib
+from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 
@@ -14,10 +15,11 @@ class InflatingRequest(Request):
         super().__init__(request.scope, request.receive)
         self._limit = limit
 
-    async def body(self) -> bytes:
-        if not hasattr(self, "_inflated"):
-            self._inflated = inflate(await super().body(), self._limit)
-        return self._inflated
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """What `body`, `json` and `form` read."""
+        if not hasattr(self, "_body"):
+            self._body = inflate(b"".join([chunk async for chunk in super().stream()]), self._limit)
+        yield self._body
 
 
 def decoded(request: Request, limit: int) -> Request:

@@ -20,6 +20,14 @@ async def get_resources(connection: HTTPConnection) -> Resources:
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 
+async def get_client_address(connection: HTTPConnection) -> str:
+    """Of the caller's machine, a trusted proxy's word counting; empty for one without, such as a Unix socket's."""
+    return connection.client.host if connection.client is not None else ""
+
+
+ClientAddressDep = Annotated[str, Depends(get_client_address)]
+
+
 async def get_settings(resources: ResourcesDep) -> Settings:
     """Read once, at the start; FastAPI keeps what this answers for the request."""
     return resources.settings

@@ -58,6 +58,13 @@ class UnsupportedMediaType(TransportError):
     title = "Unsupported media type"
 
 
+class RangeNotSatisfiable(TransportError):
+    """The Range header asks for bytes after the end of the file; Content-Range says how long it is."""
+
+    code = "range_not_satisfiable"
+    title = "Range not satisfiable"
+
+
 class UntrustedHost(TransportError):
     """The request's Host header is not a name of this server."""
 
@@ -79,6 +86,7 @@ _STATUSES: Mapping[type[AppError], int] = {
     MethodNotAllowed: 405,
     ContentTooLarge: 413,
     UnsupportedMediaType: 415,
+    RangeNotSatisfiable: 416,
     TransportError: 400,
     AppError: 500,
 }
@@ -92,6 +100,7 @@ _OF_STATUS: Mapping[int, type[AppError]] = {
     410: Gone,
     413: ContentTooLarge,
     415: UnsupportedMediaType,
+    416: RangeNotSatisfiable,
     422: Invalid,
     429: RateLimited,
     503: Unavailable,
@@ -216,10 +225,11 @@ def _headers(error: AppError) -> dict[str, str]:
 
 
 def _field_errors(exc: RequestValidationError | WebSocketRequestValidationError) -> tuple[FieldError, ...]:
-    return tuple(
+    faults = (
         FieldError(_pointer(tuple(fault["loc"]), str(fault["type"])), str(fault["type"]), str(fault["msg"]))
         for fault in exc.errors()
     )
+    return tuple(dict.fromkeys(faults))  # FastAPI asks again for what two dependencies need, where it has faults
 
 
 def _pointer(location: tuple[str | int, ...], kind: str) -> str:

@@ -30,14 +30,16 @@ async def get_idempotency_key(
         Header(
             alias="Idempotency-Key",
             description="Done once for each key: sent again, it answers what it answered before. Kept for 48 hours.",
-            examples=["6f1c1f3e-3f5f-4c39-9a2e-0d6f4e9f7b11"],
         ),
     ] = None,
 ) -> str | None:
+    """Raises InvalidIdempotencyKey."""
+    return checked_key(header) if header is not None else None
+
+
+def checked_key(text: str) -> str:
     """The key, with or without the quotes that the draft puts around it. Raises InvalidIdempotencyKey."""
-    if header is None:
-        return None
-    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     if not _KEY.fullmatch(key):
         raise InvalidIdempotencyKey
     return key

@@ -40,7 +40,7 @@ def import_file(
     gc.freeze()
     gc.set_threshold(1_000_000, 20, 100)
     with _refusals(), file.open("rb") as opened:
-        source = _Source(opened, format_of(file.name), os.fstat(opened.fileno()).st_size)
+        source = _Source(opened, file.name, format_of(file.name), os.fstat(opened.fileno()).st_size)
         report = asyncio.run(_import(settings_or_refuse(), source, dry_run=dry_run))
     if as_json:
         errors = [{"line": fault.line, "message": fault.message} for fault in report.faults]
@@ -71,6 +71,7 @@ def export_file(
 @dataclass(frozen=True, slots=True)
 class _Source:
     file: BinaryIO
+    name: str
     kind: Format
     size: int
 
@@ -87,6 +88,8 @@ async def _import(settings: Settings, source: _Source, *, dry_run: bool) -> "Rep
                 source.file,
                 source.kind,
                 currency=settings.shop.currency,
+                actor="cli",
+                name=source.name,
                 dry_run=dry_run,
                 on_progress=on_progress,
                 on_fault=on_fault,

@@ -50,7 +50,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    alive, found, created, conditional, transferred, operated = done.stdout.split("<next>\n")
+    alive, found, created, conditional, transferred, operated, scraped = done.stdout.split("<next>\n")
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
@@ -63,8 +63,11 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert "/public/v1/products/enamel-mug" in conditional
     assert re.search(r"created 0 updated 0 unchanged 7\d failed 0", transferred)
     assert '"status":"ok"' in operated
-    assert re.search(r'portico_catalog_products\{status="active"\} \d\d', operated)
-    assert operated.count("\nok  ") == 4
+    assert "HTTP/1.1 201 Created" in operated
+    assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)
+    assert re.search(r'"actor":"user:usr_\w+".*"action":"promotion.create"', operated)
+    assert re.search(r'portico_catalog_products\{status="active"\} \d\d', scraped)
+    assert scraped.count("\nok  ") == 4
 
 
 def _wait_until_ready(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

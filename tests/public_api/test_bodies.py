@@ -14,10 +14,10 @@ from fastapi import Body, FastAPI
 from core.settings import Settings
 from core.web.bodies import inflate
 from graphql_api.router import MAX_BODY_BYTES as GRAPHQL_LIMIT
-from internal_api.app import MAX_BODY_BYTES as INTERNAL_LIMIT
+from internal_api.routing import MAX_BODY_BYTES as INTERNAL_LIMIT
 from public_api.routing import MAX_BODY_BYTES as PUBLIC_LIMIT
 from public_api.routing import public_router
-from tests.fixtures.application import LogEntries, bearer, new_app
+from tests.fixtures.application import LogEntries, new_app
 from tests.fixtures.asgi import Served, client_of, exchange, serve
 from tests.fixtures.probes import PREFIXES, applications, read_error
 
@@ -51,11 +51,11 @@ def _add(app: FastAPI, take: Any) -> None:
 @pytest.fixture
 async def client(
     served: Served,
-    module_settings: Settings,
+    module_operator: dict[str, str],
     log_entries: LogEntries,  # noqa: ARG001  no log on stderr
 ) -> AsyncIterator[httpx2.AsyncClient]:
     async with client_of(served) as client:
-        client.headers.update(bearer(module_settings))
+        client.headers.update(module_operator)
         yield client
 
 
@@ -297,3 +297,12 @@ async def test_post_routes_do_not_answer_head(served: Served) -> None:
     answer = await exchange(served, "HEAD", "/public/v1/take")
 
     assert answer.status == 405
+
+
+async def test_form_may_be_gzip_too(client: httpx2.AsyncClient) -> None:
+    form = gzip.compress(b"username=nobody%40example.com&password=wrong-password")
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+
+    answer = await client.post("/public/v1/auth/token", content=form, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")  # and not 422: it was read

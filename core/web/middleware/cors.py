@@ -7,6 +7,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 EXPOSED = (
     "ETag",
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
     "Link",
     "Location",
     "RateLimit",

@@ -1,0 +1,36 @@
+"""The route class of what takes bodies: gzip within a bound, and clear refusals of what is not read."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from fastapi import params
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from core.web.bodies import decoded, require_json
+
+
+class BodyRoute(APIRoute):
+    """Bodies are JSON, or a form where the operation takes one."""
+
+    max_body_bytes: ClassVar[int]  # as the application holds it: what was sent, or what it inflates to
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        field = self.body_field
+        takes_json = field is not None and not isinstance(field.field_info, params.Form)
+        optional = field is not None and not field.field_info.is_required()
+
+        async def read(request: Request) -> Response:
+            request = decoded(request, self.max_body_bytes)
+            if takes_json and not (optional and _has_no_body(request)):
+                require_json(request)
+            return await handle(request)
+
+        return read
+
+
+def _has_no_body(request: Request) -> bool:
+    """RFC 9112, 6.3."""
+    return request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
