@@ -112,7 +112,8 @@ class Storm:
 async def test_readers_see_every_commit_once_and_in_one_order_while_writers_race(database: Database) -> None:
     storm = Storm(database)
 
-    seen = await storm.run()
+    async with asyncio.timeout(60):
+        seen = await storm.run()
 
     stories = [[(event.subject, event.data["part"]) for event in events] for events in seen]
     assert sorted(stories[0]) == sorted(storm.committed)

@@ -50,7 +50,8 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    alive, found, created, conditional, transferred, operated, scraped = done.stdout.split("<next>\n")
+    parts = done.stdout.split("<next>\n")
+    alive, found, created, conditional, transferred, registered, ordered, followed, operated, scraped = parts
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
@@ -62,6 +63,16 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert "HTTP/1.1 301 Moved Permanently" in conditional
     assert "/public/v1/products/enamel-mug" in conditional
     assert re.search(r"created 0 updated 0 unchanged 7\d failed 0", transferred)
+    assert '"email":"ada@example.com","name":"Ada","role":"customer"' in registered
+    first, again = ordered.split("HTTP/1.1 201 Created")[1:]
+    (order,) = set(re.findall(r'"id": ?"(ord_\w+)"', ordered))  # one, by three tries over REST and one over GraphQL
+    assert "idempotency-replayed" not in first
+    assert "idempotency-replayed: true" in again
+    assert '"state":"placed"' in again  # GraphQL's answer
+    paid, shipped, *_ = re.findall(r'"state":"(\w+)"', followed)
+    assert (paid, shipped) == ("paid", "shipped")
+    assert re.findall(r'"type":"(order\.\w+)"', followed) == ["order.placed", "order.paid", "order.shipped"]
+    assert f"1001,{order},shipped,ada@example.com" in followed
     assert '"status":"ok"' in operated
     assert "HTTP/1.1 201 Created" in operated
     assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)
