@@ -21,6 +21,8 @@ REST for external clients: integrators, partner shops, mobile apps.
 * **Caching**: reads have an `ETag`; send it back in `If-None-Match` and get 304 while nothing changed.
 * Every answer has `X-Request-ID`: name it when you ask us about a request.
 """
+# In an operation's `openapi_extra`: it takes no request without an Idempotency-Key.
+KEY_REQUIRED = "x-idempotency-key-required"
 TAGS = [
     {"name": "Catalogue", "description": "Products, variants, categories."},
     {"name": "Orders", "description": "From placed to shipped, and the way back."},
@@ -86,6 +88,7 @@ def _document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             _describe_errors(operation)
+            _require_key(operation)
     return document
 
 
@@ -93,6 +96,12 @@ def _servers(version: str, settings: Settings) -> list[dict[str, str]] | None:
     if settings.server.public_url is None:
         return None  # the served document names the prefix that it was asked under
     return [{"url": f"{str(settings.server.public_url).rstrip('/')}/public/{version}"}]
+
+
+def _require_key(operation: dict[str, Any]) -> None:
+    """The header is optional to FastAPI, so that its absence gets our 400; not to the reader of the document."""
+    if operation.pop(KEY_REQUIRED, False):
+        next(each for each in operation["parameters"] if each["name"] == "Idempotency-Key")["required"] = True
 
 
 def _describe_errors(operation: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from core.web.conditional import is_current, not_modified, tag_of, version_tag
 from core.web.dependencies import SettingsDep
 from core.web.idempotency import IdempotencyKeyRequired, InvalidIdempotencyKey
 from public_api.errors import problems
+from public_api.openapi import KEY_REQUIRED
 from public_api.orders.dependencies import (
     DeskDep,
     FilterDep,
@@ -69,6 +70,7 @@ def _answers(status: int, description: str, order_id: str = "/id") -> dict[int |
     status_code=201,
     summary="Place an order",
     operation_id="place_order",
+    openapi_extra={KEY_REQUIRED: True},
     responses={
         **_answers(201, "The order"),
         **problems(

@@ -280,3 +280,18 @@ async def test_sale_changes_the_products_tag_and_fails_changes_of_the_old_one(
     assert (await client.get(path)).json()["title"] == "Rain Jacket"
     fresh = writer | {"If-Match": after.headers["etag"]}
     assert (await client.patch(path, json={"title": "Sun Hat"}, headers=fresh)).status_code == 200
+
+
+async def test_document_says_that_the_key_is_needed(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/public/v1/openapi.json")).json()
+
+    keyed = {
+        f"{method} {path}": parameter["required"]
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "Idempotency-Key"
+    }
+
+    assert [operation for operation, required in keyed.items() if required] == ["post /orders"]
+    assert "post /orders/{order_id}/payments" in keyed
