@@ -58,7 +58,7 @@ class EventRow(Base):
     )
     type: Mapped[str] = mapped_column(String)
     subject: Mapped[str] = mapped_column(String)
-    time: Mapped[datetime] = mapped_column(index=True)
+    time: Mapped[datetime]
     data: Mapped[dict[str, Any]]
     visibility: Mapped[str] = mapped_column(String)
     owner_id: Mapped[str | None] = mapped_column(String)

@@ -71,7 +71,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_events_subject", "events", ["subject", "position"], unique=False)
-    op.create_index("ix_events_time", "events", ["time"], unique=False)
     op.create_table(
         "idempotency_keys",
         sa.Column("principal", sa.String(), nullable=False),
