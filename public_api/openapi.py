@@ -18,6 +18,7 @@ REST for external clients: integrators, partner shops, mobile apps.
   (`POST /public/v1/auth/token`). Catalogue reads need none.
 * **Money** is `{"amount": 4999, "currency": "USD"}`, in minor units. **Times** are RFC 3339 in UTC.
 * **Errors** are `application/problem+json` (RFC 9457); `type` is the address of a page that explains the problem.
+* **Retries**: send an `Idempotency-Key` with a write, and sending it again does it no second time.
 * **Caching**: reads have an `ETag`; send it back in `If-None-Match` and get 304 while nothing changed.
 * Every answer has `X-Request-ID`: name it when you ask us about a request.
 """
