@@ -251,7 +251,7 @@ async def test_document_says_all_that_can_be_answered(client: httpx2.AsyncClient
 
     operation = document["paths"]["/events"]["get"]
     parameters = {each["name"]: each["schema"] for each in operation["parameters"]}
-    assert {"200", "401", "403", "410", "422", "default"} <= set(operation["responses"])
+    assert {"200", "401", "403", "410", "422", "429", "503"} <= set(operation["responses"])
     assert operation["responses"]["410"]["description"] == "`reset`: Cursor too old"
     assert parameters["types"]["items"]["enum"] == list(EVENT_TYPES)
     assert (parameters["limit"]["minimum"], parameters["limit"]["maximum"]) == (1, 1000)
