@@ -5,6 +5,7 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.media import models as media
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from core import eventlog, idempotency
@@ -18,6 +19,7 @@ __all__ = [
     "catalog",
     "eventlog",
     "idempotency",
+    "media",
     "migrations",
     "orders",
     "promotions",

@@ -11,9 +11,13 @@ from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
 from core.idempotency import Idempotency
+from core.objects import Objects
+from core.objects.store import open_objects
 from core.ratelimit import Limiter, MemoryLimiter
 from core.sealing import Keyring
 from core.settings import Settings, with_embedded_secrets
+from core.single_flight import SingleFlight
+from core.workers.pool import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,9 @@ class Resources:
     limiter: Limiter
     idempotency: Idempotency
     background: Background
+    objects: Objects
+    flights: SingleFlight
+    workers: Workers
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -42,16 +49,33 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
-        resources = assemble(settings, SystemClock(), database, opener.timings)
+        objects = await opener.open("objects", open_objects(settings.objects_url))
+        resources = assemble(settings, SystemClock(), database, objects, opener.timings)
+        stack.push_async_callback(resources.workers.close)
+        stack.push_async_callback(resources.flights.settle)
         stack.push_async_callback(resources.background.settle)
         yield resources
 
 
-def assemble(settings: Settings, clock: Clock, database: Database, timings: dict[str, float]) -> Resources:
+def assemble(
+    settings: Settings, clock: Clock, database: Database, objects: Objects, timings: dict[str, float]
+) -> Resources:
     """What needs no opening, around what is open."""
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    return Resources(settings, clock, database, keyring, MemoryLimiter(), idempotency, Background(), timings)
+    return Resources(
+        settings=settings,
+        clock=clock,
+        database=database,
+        keyring=keyring,
+        limiter=MemoryLimiter(),
+        idempotency=idempotency,
+        background=Background(),
+        objects=objects,
+        flights=SingleFlight(),
+        workers=Workers(),
+        timings=timings,
+    )
 
 
 @asynccontextmanager

@@ -147,6 +147,10 @@ class Settings(BaseModel):
         return self.data.database_url or f"sqlite+aiosqlite:///{self.data.data_dir / 'portico.db'}"
 
     @property
+    def objects_url(self) -> str:
+        return self.data.objects_url or f"file://{self.data.data_dir.absolute() / 'objects'}"
+
+    @property
     def secret_key(self) -> SecretStr:
         """Given or made: `with_embedded_secrets` comes first."""
         assert self.server.secret_key is not None  # noqa: S101  required unless embedded

@@ -1,5 +1,6 @@
 """The public application: versions side by side in one frame of middleware, and their documentation."""
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -21,6 +22,8 @@ from public_api.accounts import keys as api_keys
 from public_api.catalog import endpoints, endpoints_v2, export
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
+from public_api.media import endpoints as media
+from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
 from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
@@ -31,6 +34,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
     "v1": [
         export.router,
         endpoints.router,
+        media.router,
         order_export.router,
         orders.router,
         events.router,
@@ -39,6 +43,8 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
     ],
     "v2": [endpoints_v2.router],
 }
+# What takes files, and how large the body may be.
+UPLOADS = {re.compile(r"/v1/products/[^/]+/images"): MAX_IMAGE_BODY_BYTES}
 
 
 def create_public_app(settings: Settings) -> FastAPI:
@@ -53,7 +59,7 @@ def create_public_app(settings: Settings) -> FastAPI:
         inside=[
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
-            Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
+            Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES, uploads=UPLOADS),
         ],
     )
     for name, routers in VERSIONS.items():

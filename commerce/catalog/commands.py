@@ -27,6 +27,7 @@ class ImageData:
     width: int | None = None
     height: int | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    id: str | None = field(default=None, compare=False)  # that a new image is to have; one is made without
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class ImageRow(Base):
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
     extra: Mapped[dict[str, str]]
+    media_id: Mapped[str | None] = mapped_column(String, index=True)  # where `url` leads to an image uploaded here
 
 
 class TagRow(Base):

@@ -21,6 +21,7 @@ from commerce.catalog.models import (
     VariantRow,
 )
 from commerce.catalog.text import fold, search_words
+from commerce.catalog.uploaded import uploaded_id
 from core.bulk import Row, insert_rows, update_rows
 from core.database import Base, WriteSession
 from core.ids import new_id
@@ -173,7 +174,7 @@ async def _replace_images(session: WriteSession, saves: Sequence[Save]) -> None:
     for save in touched:
         ids = {image.url: image.id for image in save.before.images} if save.before else {}
         rows += [
-            _image(ids.pop(image.url, "") or new_id("img"), save.product_id, position, image)
+            _image(ids.pop(image.url, "") or image.id or new_id("img"), save.product_id, position, image)
             for position, image in enumerate(save.data.images)
         ]
     await insert_rows(session, _table(ImageRow), rows)
@@ -189,6 +190,7 @@ def _image(image_id: str, product_id: str, position: int, image: ImageData) -> R
         "width": image.width,
         "height": image.height,
         "extra": image.extra,
+        "media_id": uploaded_id(image.url),
     }
 
 

@@ -64,6 +64,8 @@ OPERATIONS = {
     "PATCH /public/v1/products/{product_id}": "scope catalog:write",
     "DELETE /public/v1/products/{product_id}": "scope catalog:write",
     "GET /public/v1/categories": "open",
+    "POST /public/v1/products/{product_id}/images": "scope catalog:write",
+    "GET /public/v1/images/{image_id}": "anyone",
     "POST /public/v1/auth/register": "anyone",
     "POST /public/v1/auth/token": "open",
     "POST /public/v1/auth/refresh": "open",

@@ -14,6 +14,7 @@ from core.resources import Opener, Resources, assemble, open_database
 from core.settings import DataSettings, Settings, with_embedded_secrets
 from gateway.app import create_app
 from gateway.mounts import LifespanInMount, mount
+from tests.factories.objects import objects_in_memory
 from tests.fixtures.asgi import client_of, serve
 
 
@@ -42,7 +43,7 @@ class Ledger:
             database: Database = await opener.open("database", open_database(settings))
             await opener.open("second", self.resource("second"))
             await opener.open("third", self.resource("third"))
-            yield assemble(settings, SystemClock(), database, opener.timings)
+            yield assemble(settings, SystemClock(), database, objects_in_memory(), opener.timings)
 
 
 async def test_resources_open_in_order_and_close_in_reverse(settings: Settings) -> None:

@@ -1,0 +1,71 @@
+import asyncio
+
+import pytest
+
+from core.single_flight import SingleFlight
+
+
+class Maker:
+    def __init__(self, *, fails: bool = False) -> None:
+        self.made = 0
+        self._fails = fails
+
+    async def make(self) -> int:
+        self.made += 1
+        await asyncio.sleep(0.05)
+        if self._fails:
+            raise ValueError("cannot")
+        return self.made
+
+
+async def test_all_who_ask_at_once_get_what_is_made_once() -> None:
+    flights, maker = SingleFlight(), Maker()
+
+    results = await asyncio.gather(*(flights.run("key", maker.make) for _ in range(50)))
+
+    assert results == [1] * 50
+    assert await flights.run("key", maker.make) == 2
+
+
+async def test_other_things_are_made_beside_it() -> None:
+    flights, maker = SingleFlight(), Maker()
+
+    await asyncio.gather(*(flights.run(str(number), maker.make) for number in range(3)))
+
+    assert maker.made == 3
+
+
+async def test_all_who_wait_get_the_error_and_the_next_may_succeed() -> None:
+    flights = SingleFlight()
+
+    results = await asyncio.gather(
+        *(flights.run("key", Maker(fails=True).make) for _ in range(3)), return_exceptions=True
+    )
+
+    assert [str(result) for result in results] == ["cannot"] * 3
+    assert await flights.run("key", Maker().make) == 1
+
+
+async def test_what_was_begun_is_finished_for_those_who_stay() -> None:
+    flights, maker = SingleFlight(), Maker()
+    first = asyncio.ensure_future(flights.run("key", maker.make))
+    second = asyncio.ensure_future(flights.run("key", maker.make))
+    await asyncio.sleep(0)
+    first.cancel()
+
+    assert await second == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_settling_waits_for_what_nobody_waits_for_any_more() -> None:
+    flights, maker = SingleFlight(), Maker(fails=True)
+    left = asyncio.ensure_future(flights.run("key", maker.make))
+    await asyncio.sleep(0)
+    left.cancel()
+    await asyncio.sleep(0)
+
+    await flights.settle()
+
+    assert maker.made == 1
+    assert flights._running == {}
