@@ -40,7 +40,14 @@ from public_api.routing import public_router
 router = public_router(tags=["Catalogue"])
 _AWAY: tuple[type[AppError], ...] = (WorkersBusy, WorkerLost, ObjectsUnavailable)
 _KEY_FAULTS: tuple[type[AppError], ...] = (InvalidIdempotencyKey, IdempotencyKeyReused, IdempotencyInProgress)
-_UPLOAD_FAULTS: tuple[type[AppError], ...] = (ProductNotFound, StaleVersion, ContentTooLarge, UnsupportedMediaType, InvalidProduct, *REFUSALS)
+_UPLOAD_FAULTS: tuple[type[AppError], ...] = (
+    ProductNotFound,
+    StaleVersion,
+    ContentTooLarge,
+    UnsupportedMediaType,
+    InvalidProduct,
+    *REFUSALS,
+)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _IMAGE = TypeAdapter(entities.Image)
 _FOR_A_YEAR = "max-age=31536000, immutable"
@@ -59,7 +66,8 @@ class ImageQuery(BaseModel):
         ),
     ] = "inside"
     format: Annotated[
-        Format | Literal["auto"], Field(description="auto: the smallest that Accept names; JPEG or PNG without.")
+        Literal["auto", "webp", "avif", "jpeg", "png"],
+        Field(description="auto: the smallest that Accept names; JPEG or PNG without."),
     ] = "auto"
 
 

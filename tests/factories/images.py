@@ -33,7 +33,9 @@ def a_bomb(width: int, height: int) -> bytes:
     row = bytes(1 + (width + 7) // 8)  # a bit a pixel
     pixels = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     header = struct.pack("!IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(a_chunk(*each) for each in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        a_chunk(*each) for each in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    )
 
 
 def a_chunk(kind: bytes, body: bytes) -> bytes:

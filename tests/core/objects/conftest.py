@@ -45,7 +45,7 @@ def _wait_for(address: str, log: Path) -> None:
 
 
 @pytest.fixture
-def s3_url(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def s3_url(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A bucket of its own."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
@@ -56,7 +56,7 @@ def s3_url(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     bucket = f"shop-{time.monotonic_ns()}"
     assert httpx2.put(f"{s3_address}/{bucket}").status_code == 200
-    yield f"s3://{bucket}"
+    return f"s3://{bucket}"
 
 
 @pytest.fixture(params=["file", "memory", "s3"])

@@ -1,5 +1,6 @@
 """What is one store's own: files on disk, a bucket that is away, and the choice by URL."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ async def test_local_objects_are_files_below_the_folder(tmp_path: Path) -> None:
         await objects.put("media/img/original", b"data")
 
     assert (tmp_path / "a" / "b" / "media" / "img" / "original").read_bytes() == b"data"
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["original"]
+    assert [files for _, _, files in os.walk(tmp_path) if files] == [["original"]]
 
 
 async def test_reader_of_a_local_object_never_sees_half_of_it(tmp_path: Path) -> None:

@@ -158,8 +158,7 @@ async def test_idle_workers_are_ended(make_pool: MakePool) -> None:
     pid = (await ask(pool, "echo"))[0]["pid"]
 
     async with asyncio.timeout(5):
-        while psutil.pid_exists(pid):
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(psutil.wait_procs, [psutil.Process(pid)])
 
     assert pool.pids == []
     assert (await ask(pool, "echo"))[0]["pid"] != pid
