@@ -18,7 +18,7 @@ from core.ids import new_id
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
-pytest_plugins = ["tests.fixtures.application", "tests.fixtures.processes"]
+pytest_plugins = ["tests.fixtures.application", "tests.fixtures.processes", "tests.fixtures.s3"]
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ import pytest
 from tests.factories.images import an_image, opened
 from tests.fixtures.processes import PORTICO, Process, StartProcess
 
-pytest_plugins = ["tests.core.objects.conftest"]
-
 
 @pytest.fixture(params=["file", "s3"])
 def store(request: pytest.FixtureRequest) -> dict[str, str]:

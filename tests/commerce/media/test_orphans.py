@@ -21,7 +21,7 @@ from tests.factories.products import a_product, an_image
 ADDRESS = "https://shop.example.com/public/v1/images"
 # The store's own clock says how old an object is.
 NOW = datetime.now(UTC)
-LATER = NOW + timedelta(days=1, minutes=1)
+LATER = NOW + timedelta(days=2)
 
 
 class Shop:
