@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 
+from pydantic import TypeAdapter
+
 from commerce.catalog.commands import ImageData, ProductData
 from commerce.catalog.entities import Image
 from commerce.catalog.service import CatalogService
@@ -27,6 +29,19 @@ from core.workers.program import Refused
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a worker says of an image; believed as far as its types go."""
+
+    media_type: str
+    width: int
+    height: int
+    transparent: bool
+
+
+_FOUND = TypeAdapter(Found)
+
+
 class Uploads:
     def __init__(self, objects: Objects, workers: Workers, clock: Clock) -> None:
         self._objects = objects
@@ -43,17 +58,18 @@ class Uploads:
         async with self._pool.turn() as ask:
             data = await read()
             try:
-                found, _ = await ask({"do": "inspect"}, data)
+                answer, _ = await ask({"do": "inspect"}, data)
             except Refused as refused:
                 raise refusal(refused.code, str(refused)) from refused
-            _require_type(declared, found["media_type"])
+            found = _FOUND.validate_python(answer)
+            _require_type(declared, found.media_type)
             image = MediaImage(
                 id=new_id("img"),
                 product_id=product_id,
                 sha256=await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()),
                 bytes=len(data),
                 created_at=self._clock.now(),
-                **found,
+                **asdict(found),
             )
             await self._objects.put(image.original_key, data)
         return image

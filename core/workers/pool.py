@@ -19,6 +19,8 @@ from core.workers.program import Answer, Refused
 log = structlog.get_logger("portico.workers")
 # glibc gives large blocks back to the system when they are freed, and keeps one heap for the small.
 _MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+# Of an answer. Sixteen megapixels of noise as PNG are 67 MB.
+_MAX_FIELDS, _MAX_BODY = 64 * 1024, 128 * 1024 * 1024
 _PACKAGES = str(Path(__file__).parents[2])  # where a worker finds what we are made of
 
 
@@ -48,12 +50,17 @@ class WorkerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A module that calls `core.workers.program.serve`. A worker with nothing to do for `idle_seconds` is ended."""
+    """A module that calls `core.workers.program.serve`.
+
+    `waiting` callers wait for a worker, each for `patience_seconds` at most. A worker with nothing to do for
+    `idle_seconds` is ended.
+    """
 
     module: str
     at_once: int
     waiting: int
     timeout_seconds: float
+    patience_seconds: float = 15
     idle_seconds: float = 60
 
 
@@ -90,6 +97,8 @@ class Worker:
             sink.write(body)
             await sink.drain()
             text, size = frames.HEADER.unpack(await source.readexactly(frames.HEADER.size))
+            if text > _MAX_FIELDS or size > _MAX_BODY:
+                raise ValueError(f"an answer of {text} and {size} bytes")
             answer = frames.fields_of(await source.readexactly(text))
             result = await source.readexactly(size)
         except (OSError, asyncio.IncompleteReadError, ValueError) as error:
@@ -125,7 +134,7 @@ class WorkerPool:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Ask]:
-        """A turn with a worker, waited for: what is given asks it. Raises WorkersBusy where too many wait already.
+        """A turn with a worker, waited for: what is given asks it. Raises WorkersBusy where too many wait, or too long.
 
         What the work needs is best fetched inside: whoever waits then holds nothing.
         """
@@ -133,10 +142,20 @@ class WorkerPool:
             raise WorkersBusy(retry_after_seconds=2)
         self._inside += 1
         try:
-            async with self._slots:
+            await self._slot()
+            try:
                 yield self._ask
+            finally:
+                self._slots.release()
         finally:
             self._inside -= 1
+
+    async def _slot(self) -> None:
+        try:
+            async with asyncio.timeout(self.program.patience_seconds):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise WorkersBusy(retry_after_seconds=5) from error
 
     async def _ask(self, fields: frames.Fields, body: bytes = b"") -> Answer:
         worker = await self._take()

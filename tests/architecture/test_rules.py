@@ -62,6 +62,15 @@ def test_middleware_is_pure_asgi() -> None:
     assert using == []
 
 
+def test_server_loads_no_codec() -> None:
+    """Images are decoded in workers alone (docs/adr/0010)."""
+    script = "import sys, gateway.main; sys.exit('PIL' in sys.modules)"
+
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stderr
+
+
 def test_no_file_is_too_long() -> None:
     long = {
         str(file): count for file in product_files() if (count := len(file.read_text().splitlines())) > LONGEST_FILE

@@ -71,6 +71,29 @@ async def test_who_comes_when_all_places_are_taken_is_told_at_once(make_pool: Ma
     assert await ask(pool, "echo", b"again") == ({"pid": pool.pids[-1]}, b"again")
 
 
+async def test_nobody_waits_longer_than_the_program_says(make_pool: MakePool) -> None:
+    pool = make_pool(patience_seconds=0.2)
+    running = asyncio.ensure_future(ask(pool, "sleep", seconds=1))
+    await asyncio.sleep(0)
+
+    with pytest.raises(WorkersBusy) as caught:
+        await ask(pool, "echo")
+
+    assert caught.value.retry_after_seconds == 5
+    assert await running == ({}, b"")
+    assert (await ask(pool, "echo", b"next"))[1] == b"next"
+
+
+async def test_answer_that_is_none_ends_the_worker(make_pool: MakePool) -> None:
+    pool = make_pool()
+
+    for garbage in (b"\xff" * 8, b"\0\0\0\2\0\0\0\0[]", b"\0\0\0\2\0\0\0\0{{"):
+        with pytest.raises(WorkerLost):
+            await ask(pool, "garbage", garbage)
+
+    assert (await ask(pool, "echo", b"next"))[1] == b"next"
+
+
 async def test_worker_that_dies_is_replaced(make_pool: MakePool) -> None:
     pool = make_pool()
     before = (await ask(pool, "echo"))[0]["pid"]
