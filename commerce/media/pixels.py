@@ -140,6 +140,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Without anything else that the file said: encoders write what they find in `info`."""
     exif = Image.Exif()
     exif[_ORIENTATION] = orientation
     image.info = {"exif": exif.tobytes()}
@@ -158,7 +159,6 @@ def _encoded(image: Image.Image, kind: str) -> bytes:
         sheet = Image.new("RGB", image.size, "white")
         sheet.paste(image, mask=image.getchannel("A"))
         image = sheet
-    image.info = {}  # some encoders write what they find here
     file = io.BytesIO()
     image.save(file, format=kind.upper(), **_OPTIONS[kind])
     return file.getvalue()

@@ -29,6 +29,8 @@ from public_api.errors import problems
 from public_api.routing import public_router
 
 router = public_router(tags=["Catalogue"])
+# Where a client, or a testing tool, can go on from a product (OpenAPI links).
+_NEXT = {"addImage": {"operationId": "upload_image", "parameters": {"product_id": "$response.body#/id"}}}
 # RFC 9745: since when the numbered pages are superseded, and by what.
 DEPRECATED_SINCE = "@1795305600"
 # Where a client, or a testing tool, can go on from a list (OpenAPI links).
@@ -118,7 +120,10 @@ async def get_product(
     response_model=Product,
     status_code=201,
     summary="Create a product",
-    responses=problems(InvalidProduct, DuplicateHandle, DuplicateSku),
+    responses={
+        201: {"description": "The product", "links": _NEXT},
+        **problems(InvalidProduct, DuplicateHandle, DuplicateSku),
+    },
 )
 async def create_product(
     request: Request,

@@ -48,6 +48,8 @@ _UPLOAD_FAULTS: tuple[type[AppError], ...] = (
     InvalidProduct,
     *REFUSALS,
 )
+# Where a client, or a testing tool, can go on from an upload (OpenAPI links).
+_NEXT = {"show": {"operationId": "get_image", "parameters": {"image_id": "$response.body#/id"}}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _IMAGE = TypeAdapter(entities.Image)
 _FOR_A_YEAR = "max-age=31536000, immutable"
@@ -75,8 +77,12 @@ class ImageQuery(BaseModel):
     "/products/{product_id}/images",
     response_model=Image,
     status_code=201,
+    operation_id="upload_image",
     summary="Upload an image of a product",
-    responses=problems(*_UPLOAD_FAULTS, *_KEY_FAULTS, *_AWAY),
+    responses={
+        201: {"description": "The image, as its product shows it", "links": _NEXT},
+        **problems(*_UPLOAD_FAULTS, *_KEY_FAULTS, *_AWAY),
+    },
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 async def upload_image(
@@ -130,6 +136,7 @@ def _address(request: Request, image: MediaImage, resources: Resources) -> str:
 @router.get(
     "/images/{image_id}",
     response_class=StreamingResponse,
+    operation_id="get_image",
     summary="Show an image",
     responses={
         200: {"description": "The image", "content": {f"image/{kind}": _BINARY for kind in get_args(Format)}},

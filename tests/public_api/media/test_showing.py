@@ -52,7 +52,9 @@ async def test_size_is_what_was_asked_for_and_never_larger(
 
 
 async def test_fit_says_what_is_cut_off_and_what_is_left_blank(client: httpx2.AsyncClient, upload: Upload) -> None:
-    image = await upload("tent", an_image("PNG", (400, 100)))
+    wide = Image.new("RGB", (400, 100), "lime")
+    wide.paste(opened(an_image("PNG", (200, 100))), (100, 0))
+    image = await upload("tent", encoded(wide, "PNG"))
 
     async def pixels(fit: str) -> Image.Image:
         query: dict[str, str | int] = {"w": 100, "h": 100, "fit": fit, "format": "png"}
@@ -60,9 +62,9 @@ async def test_fit_says_what_is_cut_off_and_what_is_left_blank(client: httpx2.As
 
     cover, contain = await pixels("cover"), await pixels("contain")
 
-    red, blue = (255, 0, 0, 255), (0, 0, 255, 255)
+    red, blue, lime = (255, 0, 0, 255), (0, 0, 255, 255), (0, 255, 0, 255)
     assert [cover.getpixel((x, y)) for x, y in ((5, 5), (95, 95))] == [red, blue]
-    assert [contain.getpixel((x, y)) for x, y in ((5, 50), (95, 50), (50, 5))] == [red, blue, (0, 0, 0, 0)]
+    assert [contain.getpixel((x, y)) for x, y in ((5, 50), (95, 50), (50, 5))] == [lime, lime, (0, 0, 0, 0)]
 
 
 @pytest.mark.parametrize("query", [{"w": 0}, {"w": 4097}, {"h": "a"}, {"fit": "fill"}, {"format": "gif"}, {"x": 1}])
