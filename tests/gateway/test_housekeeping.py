@@ -19,6 +19,7 @@ from core.settings import Settings
 from gateway.app import create_app
 from gateway.housekeeping import CHORES, Chore, housekeeping
 from tests.factories.clocks import FakeClock
+from tests.factories.objects import objects_in_memory
 from tests.factories.people import a_user
 from tests.factories.statements import recorded
 from tests.fixtures.application import LogEntries
@@ -56,7 +57,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def house(settings: Settings, database: Database, clock: FakeClock) -> Resources:
-    return assemble(settings, clock, database, {})
+    return assemble(settings, clock, database, objects_in_memory(), {})
 
 
 @asynccontextmanager

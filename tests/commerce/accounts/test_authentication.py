@@ -338,7 +338,7 @@ async def test_use_of_a_key_is_noted_once_a_minute_beside_the_request(resources:
 
 async def test_use_that_another_process_has_noted_is_not_noted_again(resources: Resources, clock: FakeClock) -> None:
     key = await key_of(resources, await a_user(resources), "orders:read")
-    other = assemble(resources.settings, clock, resources.database, {})
+    other = assemble(resources.settings, clock, resources.database, resources.objects, {})
     await principal_for(key.secret, resources, "public")
     await resources.background.settle()
 
