@@ -11,6 +11,8 @@ from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
 from core.idempotency import Idempotency
+from core.jobs.jobs import Jobs
+from core.mail.mailer import Mailer, mailer_of
 from core.ratelimit import Limiter, MemoryLimiter
 from core.sealing import Keyring
 from core.settings import Settings, with_embedded_secrets
@@ -26,6 +28,8 @@ class Resources:
     keyring: Keyring
     limiter: Limiter
     idempotency: Idempotency
+    jobs: Jobs
+    mailer: Mailer
     background: Background
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
@@ -43,6 +47,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
         resources = assemble(settings, SystemClock(), database, opener.timings)
+        stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.background.settle)
         yield resources
 
@@ -51,7 +56,18 @@ def assemble(settings: Settings, clock: Clock, database: Database, timings: dict
     """What needs no opening, around what is open."""
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    return Resources(settings, clock, database, keyring, MemoryLimiter(), idempotency, Background(), timings)
+    return Resources(
+        settings,
+        clock,
+        database,
+        keyring,
+        MemoryLimiter(),
+        idempotency,
+        Jobs(database, clock),
+        mailer_of(settings),
+        Background(),
+        timings,
+    )
 
 
 @asynccontextmanager

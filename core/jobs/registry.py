@@ -11,13 +11,18 @@ Features fill `REGISTRY` when they are imported:
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import AwareDatetime, BaseModel
 
+from core.database import WriteSession
+from core.jobs.entities import Job
 from core.jobs.run import JobRun
 
 Args = TypeVar("Args", bound=BaseModel)
+# Told of a job that has ended, in the transaction that says so.
+OnFinished = Callable[[WriteSession, Job, datetime], Awaitable[None]]
 Handler = Callable[[JobRun, Args], Awaitable[dict[str, Any] | None]]
 
 
@@ -67,6 +72,7 @@ class Registry:
     jobs: dict[str, JobType[Any]] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    listeners: list[OnFinished] = field(default_factory=list)
 
     def queue(
         self, name: str, *, per_process: int = 4, overall: int | None = None, rate: tuple[int, float] | None = None
@@ -109,6 +115,14 @@ class Registry:
 
         return register
 
+    def when_finished(self, listener: OnFinished) -> OnFinished:
+        self.listeners.append(listener)
+        return listener
+
+    async def finished(self, session: WriteSession, job: Job, now: datetime) -> None:
+        for listener in self.listeners:
+            await listener(session, job, now)
+
     def check(self) -> None:
         """Raises ValueError for a job whose queue there is not."""
         for each in self.jobs.values():
@@ -120,3 +134,4 @@ REGISTRY = Registry()
 queue = REGISTRY.queue
 job = REGISTRY.job
 scheduled = REGISTRY.scheduled
+when_finished = REGISTRY.when_finished

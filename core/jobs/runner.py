@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -13,8 +13,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from sqlalchemy import select, update
 
+from core import failpoints
 from core.database import WriteSession
 from core.errors import AppError, Conflict, Denied, Invalid, NotFound, Unavailable
+from core.jobs.entities import COLUMNS, Job
 from core.jobs.jobs import Jobs
 from core.jobs.metrics import JOB_SECONDS
 from core.jobs.models import JobRow
@@ -109,10 +111,10 @@ class Runner:
             row.crashes += row.state == "running"
             job = self._registry.jobs.get(row.name)
             if row.cancel_requested_at is not None:
-                row.state, row.finished_at = "cancelled", now
+                await self._written(session, row.id, {"state": "cancelled", "finished_at": now}, now)
             elif row.crashes > MAX_CRASHES:
-                row.state, row.finished_at = "dead", now
-                row.error = _error("crashed", "Its process went away each time that it ran.", None)
+                gone = _error("crashed", "Its process went away each time that it ran.", None)
+                await self._written(session, row.id, {"state": "dead", "finished_at": now, "error": gone}, now)
             elif job is None:  # a newer version's, while that is being rolled out
                 _log.warning("job_unknown", job=job_id, name=row.name)
                 row.state, row.dispatch, row.run_at = "queued", dispatch + 1, now + _UNKNOWN_DELAY
@@ -137,7 +139,8 @@ class Runner:
             args = job.args.model_validate(started.args)
         except ValidationError as error:
             return _Outcome("failed", error=_error("invalid_arguments", "Its arguments are not valid.", error))
-        task = asyncio.ensure_future(job.handler(run, args))
+        with failpoints.running(job.name):
+            task = asyncio.ensure_future(job.handler(run, args))
         self.running[run.id] = (run, task)
         timeout = asyncio.timeout(job.timeout_seconds)
         try:
@@ -195,7 +198,14 @@ class Runner:
                 else:
                     dispatch = started.dispatch + 1
                     await self._again(session, run.id, job.queue, dispatch, started.priority, outcome.delay)
-            await session.execute(update(JobRow).where(JobRow.id == run.id).values(**values))
+            await self._written(session, run.id, values, now)
+
+    async def _written(self, session: WriteSession, job_id: str, values: dict[str, Any], now: datetime) -> None:
+        """And who listens is told where this ends the job."""
+        changed = update(JobRow).where(JobRow.id == job_id).values(**values).returning(*COLUMNS)
+        job = Job(*(await session.execute(changed)).one())
+        if job.finished:
+            await self._registry.finished(session, job, now)
 
     async def _again(
         self, session: WriteSession, job_id: str, queue: str, dispatch: int, priority: int, delay: timedelta
