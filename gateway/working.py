@@ -2,18 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
 
-import commerce.jobs.registered  # noqa: F401  every feature's jobs
-from core.jobs.worker import JobWorker, Timing
 from core.resources import Resources
 
 log = structlog.get_logger("portico.jobs")
 # With what follows it, a job's own clean-up and giving the slot back, less than a server has after SIGTERM.
-TIMING = Timing(drain=12)
+_DRAIN_SECONDS = 12.0
 _AGAIN_SECONDS = 5.0
+
+
+def job_worker(resources: Resources) -> AbstractAsyncContextManager[object]:
+    """A worker of every feature's jobs."""
+    import commerce.jobs.registered  # noqa: F401, PLC0415  not needed where no job runs, as all here
+    from core.jobs.worker import JobWorker, Timing  # noqa: PLC0415
+
+    return JobWorker(resources, resources.jobs, timing=Timing(drain=_DRAIN_SECONDS))
 
 
 @asynccontextmanager
@@ -33,7 +39,7 @@ async def _work(resources: Resources, serving: asyncio.Event, draining: asyncio.
     while not draining.is_set():
         try:
             if resources.settings.embedded:
-                async with JobWorker(resources, resources.jobs, timing=TIMING):
+                async with job_worker(resources):
                     await draining.wait()
             else:
                 await resources.jobs.warm()  # so that the first that asks for a job need not wait

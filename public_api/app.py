@@ -21,6 +21,7 @@ from public_api.accounts import keys as api_keys
 from public_api.catalog import endpoints, endpoints_v2, export
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
+from public_api.jobs import endpoints as jobs
 from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
@@ -34,6 +35,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         order_export.router,
         orders.router,
         events.router,
+        jobs.router,
         accounts.router,
         api_keys.router,
     ],

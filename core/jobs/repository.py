@@ -25,11 +25,12 @@ class JobRepository(Repository):
         after: str | None = None,
         state: State | None = None,
         name: str | None = None,
+        queue: str | None = None,
         owner_id: str | None = None,
     ) -> Slice[Job]:
         """From the newest back. Raises InvalidCursor."""
         statement = select(*COLUMNS, JobRow.created_at.label("sort_value"))
-        wanted = {JobRow.state: state, JobRow.name: name, JobRow.owner_id: owner_id}
+        wanted = {JobRow.state: state, JobRow.name: name, JobRow.queue: queue, JobRow.owner_id: owner_id}
         statement = statement.where(*(column == value for column, value in wanted.items() if value is not None))
         page = await self.keyset_page(statement, _NEWEST_FIRST, limit=limit, after=after)
         return Slice([Job(*tuple(row)[:-1]) for row in page.items], page.cursors, page.has_next)

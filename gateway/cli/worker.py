@@ -17,10 +17,9 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    from core.jobs.worker import JobWorker  # noqa: PLC0415  slow to load
-    from core.logging import configure_logging  # noqa: PLC0415
+    from core.logging import configure_logging  # noqa: PLC0415  slow to load, as these
     from core.resources import open_resources  # noqa: PLC0415
-    from gateway.working import TIMING  # noqa: PLC0415
+    from gateway.working import job_worker  # noqa: PLC0415
 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -28,6 +27,6 @@ async def _work(settings: Settings) -> None:
     configure_logging()
     async with current_database(settings):  # refuses a schema that is behind
         pass
-    async with open_resources(settings) as resources, JobWorker(resources, resources.jobs, timing=TIMING):
+    async with open_resources(settings) as resources, job_worker(resources):
         typer.echo("Portico works on jobs; SIGTERM drains")
         await stopped.wait()
