@@ -24,6 +24,7 @@ REST for external clients: integrators, partner shops, mobile apps.
 TAGS = [
     {"name": "Catalogue", "description": "Products, variants, categories."},
     {"name": "Orders", "description": "From placed to shipped, and the way back."},
+    {"name": "Reports", "description": "Files made from what the shop knows."},
     {"name": "Jobs", "description": "What takes longer than a request."},
     {"name": "Events", "description": "What happened, in one log with one cursor."},
 ]

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
+from pydantic import TypeAdapter
 
 from core.jobs import entities
 from public_api.jobs.schemas import Job, job_schema
 
+JOB = TypeAdapter(entities.Job)
 _LONGEST_WAIT = 60
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
