@@ -10,6 +10,7 @@ from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from core import eventlog, idempotency
 from core.database import Base
+from core.jobs import models as jobs
 from core.migrations import Migrations
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "catalog",
     "eventlog",
     "idempotency",
+    "jobs",
     "media",
     "migrations",
     "orders",

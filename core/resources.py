@@ -11,6 +11,8 @@ from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
 from core.idempotency import Idempotency
+from core.jobs.jobs import Jobs
+from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
 from core.objects.store import open_objects
 from core.ratelimit import Limiter, MemoryLimiter
@@ -30,6 +32,8 @@ class Resources:
     keyring: Keyring
     limiter: Limiter
     idempotency: Idempotency
+    jobs: Jobs
+    mailer: Mailer
     background: Background
     objects: Objects
     flights: SingleFlight
@@ -51,6 +55,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         database = await opener.open("database", open_database(settings))
         objects = await opener.open("objects", open_objects(settings.objects_url))
         resources = assemble(settings, SystemClock(), database, objects, opener.timings)
+        stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
         stack.push_async_callback(resources.flights.settle)
         stack.push_async_callback(resources.background.settle)
@@ -70,6 +75,8 @@ def assemble(
         keyring=keyring,
         limiter=MemoryLimiter(),
         idempotency=idempotency,
+        jobs=Jobs(database, clock),
+        mailer=mailer_of(settings),
         background=Background(),
         objects=objects,
         flights=SingleFlight(),

@@ -14,7 +14,7 @@ from core.health import Health
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
-from gateway.housekeeping import housekeeping
+from gateway.working import working
 
 
 class SchemaBehind(Unavailable):
@@ -28,6 +28,7 @@ class GatewayState(TypedDict):
     """Per process; a request sees a shallow copy."""
 
     resources: Resources
+    serving: asyncio.Event  # set by the server when it listens: what must not slow the start begins then
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
     topology: Callable[[], dict[str, Any]]
@@ -50,11 +51,14 @@ def root_lifespan(
             async with open_resources(settings) as resources:
                 if settings.embedded:
                     await migrations().upgrade(resources.database)
+                    await resources.jobs.prepare()
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
-                async with housekeeping(resources):
+                serving, draining = asyncio.Event(), asyncio.Event()
+                async with working(resources, serving, draining):
                     yield {
                         "resources": resources,
-                        "draining": asyncio.Event(),
+                        "serving": serving,
+                        "draining": draining,
                         "health": Health(probes),
                         "topology": topology,
                         "asset": asset,

@@ -1,4 +1,6 @@
-"""uvicorn with two things more: streams learn of the shutdown before connections are waited for, and a ready hook."""
+"""uvicorn with two things more: the application learns when it is served, and of the shutdown before connections are
+waited for.
+"""
 
 import socket
 from collections.abc import Callable
@@ -28,15 +30,20 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._set("serving")
         if self._on_ready is not None:
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.draining = True
-        draining = self.lifespan.state.get("draining")
-        if draining is not None:
-            draining.set()
+        self._set("draining")
         await super().shutdown(sockets)
+
+    def _set(self, name: str) -> None:
+        """An event of the lifespan's state, which a start that failed has not."""
+        event = self.lifespan.state.get(name)
+        if event is not None:
+            event.set()
 
     def cancel_requests(self) -> None:
         for task in self.server_state.tasks:

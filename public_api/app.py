@@ -19,32 +19,41 @@ from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
-from public_api.catalog import endpoints, endpoints_v2, export
+from public_api.catalog import endpoints, endpoints_v2, export, imports
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
+from public_api.jobs import endpoints as jobs
 from public_api.media import endpoints as media
 from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
 from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
-from public_api.routing import MAX_BODY_BYTES
+from public_api.reports import endpoints as reports
+from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
 
 # In the order of their matching: /products/export is no handle, and /orders/export no id.
 VERSIONS: dict[str, Sequence[APIRouter]] = {
     "v1": [
         export.router,
+        imports.router,
         endpoints.router,
         media.router,
         order_export.router,
         orders.router,
         events.router,
+        jobs.router,
+        imports.errors_router,
+        reports.router,
         accounts.router,
         api_keys.router,
     ],
     "v2": [endpoints_v2.router],
 }
 # What takes files, and how large the body may be.
-UPLOADS = {re.compile(r"/v1/products/[^/]+/images"): MAX_IMAGE_BODY_BYTES}
+UPLOADS = {
+    re.compile(r"/v1/products/[^/]+/images"): MAX_IMAGE_BODY_BYTES,
+    re.compile(r"/v1/products/import"): MAX_IMPORT_BODY_BYTES,
+}
 
 
 def create_public_app(settings: Settings) -> FastAPI:

@@ -45,13 +45,19 @@ async def get_principal(token: TokenDep, resources: ResourcesDep) -> Principal:
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
 
 
-async def get_somebody(principal: PrincipalDep) -> Principal:
-    if principal.kind == "anonymous":
-        raise Unauthenticated
-    return principal
+@dataclass(frozen=True, slots=True)
+class RequireSomebody:
+    """Lets through people and API keys, whatever their scopes."""
+
+    auth_rule = "somebody"
+
+    async def __call__(self, principal: PrincipalDep) -> Principal:
+        if principal.kind == "anonymous":
+            raise Unauthenticated
+        return principal
 
 
-SomebodyDep = Annotated[Principal, Depends(get_somebody)]
+SomebodyDep = Annotated[Principal, Depends(RequireSomebody())]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from commerce.schema import migrations
+from core.clock import SystemClock
 from core.database import Database
 from core.ids import new_id
+from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
@@ -67,6 +69,7 @@ def postgres_template(postgres_url: str) -> str:
         await _administer(postgres_url, f"CREATE DATABASE {name}")
         database = Database(_renamed(postgres_url, name))
         await migrations().upgrade(database)
+        await _prepare_jobs(database)
         await database.close()
 
     asyncio.run(make())
@@ -81,10 +84,17 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def make() -> None:
         database = Database(_sqlite_url(path))
         await migrations().upgrade(database)
+        await _prepare_jobs(database)
         await database.close()
 
     asyncio.run(make())
     return path
+
+
+async def _prepare_jobs(database: Database) -> None:
+    jobs = Jobs(database, SystemClock())
+    await jobs.prepare()
+    await jobs.close()
 
 
 @contextmanager

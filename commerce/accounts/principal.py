@@ -53,6 +53,11 @@ class Principal:
         """`user:usr_...`, `api_key:...` or `anonymous`: for the audit log, idempotency keys and limits."""
         return f"{self.kind}:{self.id}" if self.id is not None else self.kind
 
+    @property
+    def owner(self) -> str | None:
+        """Whose what it makes is: the person, or the shop's own key."""
+        return self.user_id if self.user_id is not None else self.id
+
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes
 
@@ -77,3 +82,4 @@ class Principal:
 
 
 ANONYMOUS = Principal("anonymous")
+PROGRAM = Principal("api_key", "program", frozenset(SCOPES))  # as jobs read: all there is

@@ -5,6 +5,7 @@ from sqlalchemy import and_, or_, select, update
 from commerce.accounts.commands import RegisterUser
 from commerce.accounts.entities import User
 from commerce.accounts.errors import EmailTaken, LastAdmin, UserNotFound
+from commerce.accounts.jobs import WelcomeMail, send_welcome
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
@@ -14,6 +15,7 @@ from core.clock import Clock
 from core.database import DuplicateValue, WriteSession, translated_errors
 from core.eventlog import NewEvent
 from core.ids import new_id
+from core.jobs.jobs import Jobs
 
 _TAKEN = "there is an account with this address"
 
@@ -27,9 +29,11 @@ class AccountService:
         self._audit = AuditLog(session, clock, actor)
         self._accounts = AccountRepository(session)
 
-    async def register(self, command: RegisterUser, role: Role = "customer", *, password_hash: str) -> User:
+    async def register(
+        self, command: RegisterUser, role: Role = "customer", *, password_hash: str, welcome_by: Jobs | None = None
+    ) -> User:
         """`password_hash` is the command's password's: it takes long, and so was made before the transaction began
-        (`commerce.accounts.registration`). Raises EmailTaken.
+        (`commerce.accounts.registration`). With `welcome_by` they get a mail. Raises EmailTaken.
         """
         if await self._accounts.user_by_email(command.email) is not None:
             raise EmailTaken(_TAKEN)
@@ -53,6 +57,8 @@ class AccountService:
         except DuplicateValue:  # somebody else was quicker
             raise EmailTaken(_TAKEN) from None
         await self._audit.record("user.register", user.id, None, {"role": role})
+        if welcome_by is not None:
+            await welcome_by.enqueue(self._session, send_welcome, WelcomeMail(user_id=user.id), dedup_key=user.id)
         data = {"id": user.id, "email": user.email, "role": role}
         await eventlog.append(self._session, [NewEvent("user.registered", user.id, data, "staff")], now)
         return user

@@ -26,10 +26,16 @@ def upgrade() -> None:
 
     async def run() -> bool:
         from commerce.schema import migrations  # noqa: PLC0415
+        from core.clock import SystemClock  # noqa: PLC0415
+        from core.jobs.jobs import Jobs  # noqa: PLC0415
         from core.resources import open_database  # noqa: PLC0415
 
         async with open_database(settings_or_refuse()) as database:
-            return await migrations().upgrade(database)
+            done = await migrations().upgrade(database)
+            jobs = Jobs(database, SystemClock())
+            await jobs.prepare()
+            await jobs.close()
+            return done
 
     with refusals():
         done = asyncio.run(run())

@@ -90,8 +90,12 @@ def _serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
 
 def _serve_reloading(host: str, port: int) -> None:
     import uvicorn  # noqa: PLC0415
+    from uvicorn.supervisors import ChangeReload  # noqa: PLC0415
 
-    uvicorn.run("gateway.main:app", host=host, port=port, reload=True, log_config=None, access_log=False)
+    from gateway.server import OPTIONS, DrainingServer  # noqa: PLC0415
+
+    config = uvicorn.Config("gateway.main:app", host=host, port=port, reload=True, log_config=None, **OPTIONS)
+    ChangeReload(config, target=DrainingServer(config).run, sockets=[config.bind_socket()]).run()
 
 
 def _say_waiting(settings: Settings, holder: str) -> None:

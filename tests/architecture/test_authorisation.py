@@ -46,6 +46,7 @@ SCOPES_OF_PEOPLE: dict[str, set[str]] = {
     "admin": set(SCOPES),
 }
 # open: credentials are not looked at.   anyone: anonymous callers too, but not those with bad credentials.
+# somebody: people and keys.
 # user: people, no keys.   scope: whoever has it.   staff: at the internal door, whoever has the role or a higher one.
 # metrics: all staff, and the metrics token.
 OPERATIONS = {
@@ -82,6 +83,12 @@ OPERATIONS = {
     "POST /public/v1/orders/{order_id}/payments": "scope orders:write",
     "POST /public/v1/orders/{order_id}/cancel": "scope orders:write",
     "POST /public/v1/orders/{order_id}/shipments": "scope orders:write",
+    "GET /public/v1/jobs/{job_id}": "somebody",
+    "POST /public/v1/jobs/{job_id}/cancel": "somebody",
+    "GET /public/v1/jobs/{job_id}/errors": "somebody",
+    "POST /public/v1/products/import": "scope catalog:write",
+    "POST /public/v1/reports/sales": "scope reports:read",
+    "GET /public/v1/reports/{report_id}/download": "scope reports:read",
     "GET /public/v1/events": "scope events:read",
     "GET /public/v2/openapi.json": "open",
     "GET /public/v2/products": "anyone",
@@ -95,6 +102,11 @@ OPERATIONS = {
     "GET /internal/users/{user_id}": "staff support",
     "PATCH /internal/users/{user_id}": "staff admin",
     "DELETE /internal/users/{user_id}": "staff admin",
+    "GET /internal/jobs": "staff support",
+    "GET /internal/jobs/queues": "staff support",
+    "GET /internal/jobs/{job_id}": "staff support",
+    "POST /internal/jobs/{job_id}/cancel": "staff admin",
+    "POST /internal/jobs/{job_id}/retry": "staff admin",
     "GET /internal/promotions": "staff support",
     "GET /internal/promotions/{promotion_id}": "staff support",
     "POST /internal/promotions": "staff editor",
@@ -135,6 +147,8 @@ def refusal(rule: str, caller: str) -> int | None:
             let_in = CALLERS
         case "anyone":
             let_in = ("anonymous", *known)
+        case "somebody":
+            let_in = known
         case "user":
             let_in = PEOPLE
         case "scope":

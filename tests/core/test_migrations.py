@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from dbos._schemas.system_database import SystemSchema
 from sqlalchemy import Connection, text
 
 from commerce.schema import METADATA, migrations
@@ -11,9 +12,11 @@ from core.database import Database, DatabaseUnavailable
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-    """Not what a migration adds for the full-text search of one database alone."""
+    """Not what a migration adds for the full-text search of one database alone, nor DBOS's tables."""
     words = {("column", "words"), ("index", "ix_product_documents_words")}
-    return not (kind == "table" and (name or "").startswith("product_fts")) and (kind, name) not in words
+    theirs = {table.name for table in SystemSchema.metadata_obj.tables.values()} | {"dbos_migrations"}
+    search = (name or "").startswith("product_fts")
+    return not (kind == "table" and (search or name in theirs)) and (kind, name) not in words
 
 
 def differences(connection: Connection) -> list[Any]:
