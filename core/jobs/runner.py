@@ -67,6 +67,9 @@ class Runner:
         self.slot: Slot | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self.running: dict[str, tuple[JobRun, asyncio.Future[Any]]] = {}
+        # DBOS writes the end of a workflow in the loop's own few threads; on SQLite it may wait there for a transaction
+        # whose owner waits for such a thread.
+        self._recording = asyncio.Semaphore(2)
         self.on_done: Callable[[str], None] = lambda _queue: None
 
     async def run(self, job_id: str, dispatch: int) -> None:
@@ -86,6 +89,8 @@ class Runner:
                 # The place in the line is free when DBOS has written that this is done, which is when the task ends.
                 task.add_done_callback(lambda _: self.on_done(started.job.queue))
                 await self._carry_through(started)
+            await self._recording.acquire()
+            task.add_done_callback(lambda _: self._recording.release())
         except LostSlot:
             _log.warning("job_left_to_another_worker", job=job_id)
             raise asyncio.CancelledError from None
