@@ -24,6 +24,7 @@ from core.resources import Resources, assemble
 from core.settings import DataSettings, ServerSettings, Settings
 from tests.core.jobs import program
 from tests.core.jobs.program import QUICK, Work
+from tests.factories.objects import objects_in_memory
 from tests.fixtures.processes import Process, StartProcess
 
 SECRET = "long enough to be a secret"
@@ -96,7 +97,7 @@ async def opened(url: str, folder: Path) -> AsyncIterator[Shop]:
     database = Database(url)
     async with database.write() as session:
         await session.execute(text("CREATE TABLE IF NOT EXISTS work (job TEXT, item INTEGER, pid INTEGER)"))
-    resources = assemble(settings_of(url, folder), SystemClock(), database, {})
+    resources = assemble(settings_of(url, folder), SystemClock(), database, objects_in_memory(), {})
     jobs = Jobs(database, resources.clock)
     yield Shop(url, resources, jobs)
     await jobs.close()
