@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 
 from core.clock import Clock
 from core.jobs.registry import Schedule
@@ -13,7 +13,11 @@ _LONGEST_SLEEP = 30.0  # a host that slept, or whose clock was set, is noticed w
 
 
 def next_tick(cron: str, after: datetime) -> datetime:
-    tick: datetime = croniter(cron, after).get_next(datetime)
+    """Raises ValueError for what is no schedule."""
+    try:
+        tick: datetime = croniter(cron, after).get_next(datetime)
+    except CroniterError as error:
+        raise ValueError(f"{cron!r} is no schedule: {error}") from error
     return tick
 
 

@@ -19,7 +19,7 @@ from dbos._core import execute_dequeued_workflow
 from dbos._queue import Queue as Line
 from dbos._serialization import DBOSPortableJSON
 from dbos._utils import INTERNAL_QUEUE_NAME, generate_uuid
-from sqlalchemy import URL
+from sqlalchemy import URL, exists, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -139,10 +139,10 @@ class Lines:
         """Call it in the loop that jobs shall run in; the exception to this module's rule."""
         self._dbos._background_event_loop.set_main_loop()  # noqa: SLF001
 
-    def claim(self, names: Collection[str], executor_id: str) -> int:
-        """Claims what may run now and starts it; returns how many."""
+    def claim(self, names: Collection[str] | None, executor_id: str) -> int:
+        """Claims what may run now from these queues, or from all, and starts it; returns how many."""
         started = 0
-        for name in names:
+        for name in self._waiting() if names is None else names:
             line = self._lines[name]
             token = generate_uuid()
             running = self._dbos._active_workflows_set.count_for_queue(name)  # noqa: SLF001
@@ -159,6 +159,16 @@ class Lines:
                 execute_dequeued_workflow(self._dbos, status, token)
             started += len(claimed)
         return started
+
+    def _waiting(self) -> list[str]:
+        """The queues with anything in line, asked at once: an idle worker asks nothing else."""
+        jobs = self._system.tables.workflow_status.c
+        ready = jobs.status == literal_column("'ENQUEUED'")  # literal, and with this, for DBOS's partial indexes
+        ready &= self._system._in_flight_status_prover()  # noqa: SLF001
+        questions = [exists().where(jobs.queue_name == name, ready).label(name) for name in self._lines]
+        with self._system.engine.connect() as connection:
+            answers = connection.execute(select(*questions)).one()
+        return [name for name, any_ready in zip(self._lines, answers, strict=True) if any_ready]
 
     def claimed(self) -> list[tuple[str, str]]:
         """Workflow id and executor id of all that is claimed and not done, by any worker."""

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import delete, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import SessionTransaction
 
 from core.clock import Clock
 from core.database import Database, WriteSession
@@ -109,11 +111,13 @@ class Jobs:
             lambda sync: door.enqueue(sync, queue, job_id, dispatch, priority=priority, delay_seconds=seconds)
         )
         if seconds <= 0 and self.wakers:
-            event.listen(session.sync_session, "after_commit", lambda _: self._wake(queue), once=True)
+            # The outermost transaction's end: "after_commit" tells of savepoints too.
+            event.listen(session.sync_session, "after_transaction_end", partial(self._wake, queue))
 
-    def _wake(self, queue: str) -> None:
-        for wake in self.wakers:
-            wake(queue)
+    def _wake(self, queue: str, _session: object, transaction: SessionTransaction) -> None:
+        if transaction.parent is None:
+            for wake in self.wakers:
+                wake(queue)
 
     async def cancel(self, session: WriteSession, job_id: str) -> Job:
         """A job that waits is cancelled at once; one that runs is asked to end. Raises JobNotFound, JobFinished."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Protocol
 
-from sqlalchemy import ColumnElement, func, insert, select, text, update
+from sqlalchemy import ColumnElement, DateTime, func, insert, select, text, update
 
 from core.database import Database, WriteSession
 from core.jobs.models import JobSlotRow
@@ -187,7 +187,7 @@ def _is(slot: Slot) -> tuple[ColumnElement[bool], ...]:
 
 
 def _now() -> ColumnElement[datetime]:
-    return func.clock_timestamp(type_=JobSlotRow.lease_until.type)
+    return func.clock_timestamp(type_=DateTime(timezone=True))
 
 
 def _holder() -> str:

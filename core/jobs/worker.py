@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select
 
 from core.errors import Unavailable
-from core.jobs.cron import ticks
+from core.jobs.cron import next_tick, ticks
 from core.jobs.jobs import Jobs
 from core.jobs.models import JobRow
 from core.jobs.registry import REGISTRY, JobType, Registry, Tick
@@ -34,7 +34,7 @@ class Timing:
     lease: float = 45.0
     heartbeat: float = 10.0
     sweep: float = 15.0
-    poll: float = 0.5  # for jobs that other processes enqueued; those of this one start at once
+    poll: float = 0.25  # for jobs that other processes enqueued; those of this one start at once
     watch: float = 1.0  # until progress is seen, and a request to cancel
     drain: float = 20.0
 
@@ -42,7 +42,8 @@ class Timing:
 class JobWorker:
     """`async with JobWorker(resources, jobs):` One per process, in the loop that jobs shall run in.
 
-    Leaving it stops fetching, waits for jobs that run, and hands the rest to other workers.
+    Leaving it stops fetching, waits for jobs that run, and hands the rest to other workers. Entering it raises
+    ValueError for a registry that does not fit together, and DatabaseUnavailable.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class JobWorker:
 
     async def __aenter__(self) -> Self:
         self._registry.check()
+        for schedule in self._registry.schedules.values():
+            next_tick(schedule.cron, self._resources.clock.now())
         await self._jobs.prepare()
         self._lines = await asyncio.to_thread(self._launch)
         try:
@@ -139,7 +142,7 @@ class JobWorker:
             await asyncio.wait([self._claiming])
 
     async def _fetch(self, slot: Slot) -> None:
-        due = set(self._registry.queues)
+        due: set[str] | None = None
         while self._fetching:
             self._claiming = asyncio.ensure_future(asyncio.to_thread(self._lines.claim, due, slot.executor_id))
             try:
@@ -152,7 +155,7 @@ class JobWorker:
                     await self._woken.wait()
                 due = self._due
             except TimeoutError:
-                due = set(self._registry.queues)
+                due = None
             self._due = set()
             self._woken.clear()
 
@@ -202,7 +205,7 @@ class JobWorker:
             if not self._fetching:
                 return
             tick = Tick(at=at)
-            await insist(partial(self._enqueue, schedule.job, tick))
+            await _patiently(partial(insist, partial(self._enqueue, schedule.job, tick)))
 
     async def _enqueue(self, job: JobType[Tick], tick: Tick) -> None:
         """However many workers do so, the key makes it one job."""

@@ -86,7 +86,8 @@ class Shop:
 
 def settings_of(url: str, folder: Path) -> Settings:
     return Settings(
-        server=ServerSettings(secret_key=SecretStr(SECRET)), data=DataSettings(data_dir=folder / "var", database_url=url)
+        server=ServerSettings(secret_key=SecretStr(SECRET)),
+        data=DataSettings(data_dir=folder / "var", database_url=url),
     )
 
 
@@ -136,5 +137,3 @@ def start_worker(start: StartProcess) -> StartWorker:
         )
 
     return start_worker
-
-

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from core.jobs.worker import JobWorker, Timing
 from core.resources import open_resources
 from core.settings import load_settings
 
-QUICK = Timing(lease=2.0, heartbeat=0.3, sweep=0.3, poll=0.1, watch=0.1, drain=5.0)
+QUICK = Timing(lease=1.5, heartbeat=0.3, sweep=0.3, poll=0.1, watch=0.1, drain=5.0)
 registry = Registry()
 registry.queue("plain", per_process=8)
 registry.queue("single", per_process=1)
@@ -35,6 +36,7 @@ class Work(BaseModel):
 
 class Effects(BaseModel):
     file: Path
+    pause: float = 0.0
 
 
 async def _write(run: JobRun, session: Any, items: range) -> None:
@@ -60,11 +62,13 @@ async def import_rows(run: JobRun, args: Work) -> dict[str, Any]:
 async def effects(run: JobRun, args: Effects) -> dict[str, Any]:
     """Ten steps, each of which adds its once-only key to a file."""
 
-    async def append(name: str) -> str:
+    async def append(number: int) -> str:
+        name = f"step-{number}"
         await asyncio.to_thread(_append, args.file, run.once_key(name))
+        await asyncio.sleep(args.pause)
         return name
 
-    done = [await run.step(f"step-{number}", lambda number=number: append(f"step-{number}")) for number in range(10)]
+    done = [await run.step(f"step-{number}", partial(append, number)) for number in range(10)]
     return {"done": done}
 
 

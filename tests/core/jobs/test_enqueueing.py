@@ -29,10 +29,13 @@ async def test_job_waits_with_what_it_was_given(shop: Shop) -> None:
 
 
 async def test_rollback_leaves_neither_job_nor_workflow(shop: Shop) -> None:
-    with pytest.raises(Invalid):
+    async def enqueue_and_fail() -> None:
         async with shop.database.write() as session:
             await shop.jobs.enqueue(session, note, Work())
             raise Invalid
+
+    with pytest.raises(Invalid):
+        await enqueue_and_fail()
 
     assert await shop.rows("SELECT id FROM jobs") == []
     assert await shop.dbos() == {}
