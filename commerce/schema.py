@@ -7,6 +7,7 @@ from commerce.audit import models as audit
 from commerce.catalog import models as catalog
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
 from core.jobs import models as jobs
@@ -23,6 +24,7 @@ __all__ = [
     "migrations",
     "orders",
     "promotions",
+    "webhooks",
 ]
 
 METADATA = Base.metadata

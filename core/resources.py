@@ -10,7 +10,9 @@ from core import failpoints
 from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.hub import Hub, MemoryHub
 from core.idempotency import Idempotency
+from core.jobs.jobs import Jobs
 from core.ratelimit import Limiter, MemoryLimiter
 from core.sealing import Keyring
 from core.settings import Settings, with_embedded_secrets
@@ -26,6 +28,8 @@ class Resources:
     keyring: Keyring
     limiter: Limiter
     idempotency: Idempotency
+    hub: Hub
+    jobs: Jobs
     background: Background
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
@@ -43,6 +47,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
         resources = assemble(settings, SystemClock(), database, opener.timings)
+        stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.background.settle)
         yield resources
 
@@ -51,7 +56,20 @@ def assemble(settings: Settings, clock: Clock, database: Database, timings: dict
     """What needs no opening, around what is open."""
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    return Resources(settings, clock, database, keyring, MemoryLimiter(), idempotency, Background(), timings)
+    hub = MemoryHub()
+    database.on_announced = hub.publish
+    return Resources(
+        settings=settings,
+        clock=clock,
+        database=database,
+        keyring=keyring,
+        limiter=MemoryLimiter(),
+        idempotency=idempotency,
+        hub=hub,
+        jobs=Jobs(database, clock),
+        background=Background(),
+        timings=timings,
+    )
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from core.health import Health
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
+from core.tailer import Tailer
 from gateway.housekeeping import housekeeping
 
 
@@ -30,6 +31,7 @@ class GatewayState(TypedDict):
     resources: Resources
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
+    tailer: Tailer
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -51,11 +53,13 @@ def root_lifespan(
                 if settings.embedded:
                     await migrations().upgrade(resources.database)
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
-                async with housekeeping(resources):
+                tailer = Tailer(Database(resources.settings.database_url), resources.hub)
+                async with housekeeping(resources), tailer:
                     yield {
                         "resources": resources,
                         "draining": asyncio.Event(),
                         "health": Health(probes),
+                        "tailer": tailer,
                         "topology": topology,
                         "asset": asset,
                     }

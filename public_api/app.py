@@ -25,6 +25,7 @@ from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
 from public_api.routing import MAX_BODY_BYTES
+from public_api.webhooks import endpoints as webhooks
 
 # In the order of their matching: /products/export is no handle, and /orders/export no id.
 VERSIONS: dict[str, Sequence[APIRouter]] = {
@@ -36,6 +37,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         events.router,
         accounts.router,
         api_keys.router,
+        webhooks.router,
     ],
     "v2": [endpoints_v2.router],
 }
