@@ -40,7 +40,7 @@ def pause(failures: int) -> timedelta | None:
     """For how long the endpoint is left alone after so many failures in a row."""
     if failures < BREAKS_AT:
         return None
-    return min(_FIRST_PAUSE * 2 ** min(failures - BREAKS_AT, 10), _LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * (1 << min(failures - BREAKS_AT, 10)), _LONGEST_PAUSE)
 
 
 def note_success(endpoint: EndpointRow, now: datetime) -> None:

@@ -105,8 +105,9 @@ class _Exchange:
         self.body = b""
 
     async def run(self, pool: httpcore.AsyncConnectionPool, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        async with pool, pool.stream("POST", url, headers=dict(headers), content=body) as response:
-            self.retry_after = _retry_after(dict(response.headers).get(b"retry-after"))
+        async with pool, pool.stream("POST", url, headers=list(headers.items()), content=body) as response:
+            given = {name.lower(): value for name, value in response.headers}
+            self.retry_after = _retry_after(given.get(b"retry-after"))
             self.status = response.status
             async for chunk in response.aiter_stream():
                 self.body += chunk[: _EXCERPT_BYTES - len(self.body)]
