@@ -84,14 +84,15 @@ class Feeder:
 
     async def _wanted(self, session: WriteSession, events: Sequence[Event]) -> list[tuple[str, Event]]:
         """Endpoint and event, in the order of the log."""
-        enabled = select(EndpointRow.id, EndpointRow.user_id, EndpointRow.types).where(EndpointRow.state == "enabled")
-        endpoints = (await session.execute(enabled)).all()
+        columns = EndpointRow.id, EndpointRow.user_id, EndpointRow.types, EndpointRow.after_position
+        endpoints = (await session.execute(select(*columns).where(EndpointRow.state == "enabled"))).all()
         owners = await WebhookRepository(session).owners({row.user_id for row in endpoints} - {None})
         wanted = [
             (row.id, event)
             for event in events
             for row in endpoints
-            if wants(row.types, owners.get(row.user_id) if row.user_id else SHOP, event)
+            if event.position > row.after_position
+            and wants(row.types, owners.get(row.user_id) if row.user_id else SHOP, event)
         ]
         if not wanted:
             return []

@@ -22,6 +22,7 @@ class EndpointRow(Base):
     url: Mapped[str] = mapped_column(String)
     description: Mapped[str] = mapped_column(String)
     types: Mapped[list[str]]  # none: all
+    after_position: Mapped[int] = mapped_column(BigInteger)  # in the log: where it was made, or enabled again
     secret: Mapped[bytes] = mapped_column(LargeBinary)
     previous_secret: Mapped[bytes | None] = mapped_column(LargeBinary)  # signs too, until it ends
     previous_secret_ends_at: Mapped[datetime | None]

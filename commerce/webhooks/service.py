@@ -19,6 +19,7 @@ from commerce.webhooks.signing import new_secret
 from core.clock import Clock
 from core.database import WriteSession
 from core.errors import StaleVersion
+from core.eventlog import EventLog
 from core.ids import new_id
 from core.sealing import Keyring
 
@@ -50,6 +51,7 @@ class EndpointService:
             url=command.url,
             description=command.description,
             types=list(command.types),
+            after_position=await EventLog(self._session).newest(),
             secret=self._keyring.seal(secret.encode()),
             previous_secret=None,
             previous_secret_ends_at=None,
@@ -89,6 +91,7 @@ class EndpointService:
         row.version, row.updated_at = row.version + 1, self._clock.now()
         if row.state != before["state"]:
             row.reason, row.failures, row.failing_since, row.paused_until = None, 0, None, None
+            row.after_position = await EventLog(self._session).newest()
         await self._session.flush()
         if row.state == "disabled":
             await abandon_open(self._session, row.id, row.updated_at, "the endpoint was disabled")

@@ -114,7 +114,7 @@ async def test_rolled_back_events_wake_nobody(database: Database, hub: MemoryHub
     woken: list[str] = []
     hub.subscribe(TOPIC, lambda: woken.append("events"))
 
-    with pytest.raises(Invalid):
+    with pytest.raises(Invalid):  # noqa: PT012
         async with database.write() as session:
             await append(session, [NewEvent("job.updated", "a", {}, "everybody")], NOW)
             raise Invalid
@@ -147,9 +147,7 @@ async def test_consumer_that_fails_keeps_nothing_from_the_others(
     assert [entry["event"] for entry in log_entries.application] == ["tailer_consumer_failed"] * 2
 
 
-async def test_restored_backup_makes_the_tailer_go_back(
-    database: Database, database_url: str, hub: MemoryHub
-) -> None:
+async def test_restored_backup_makes_the_tailer_go_back(database: Database, database_url: str, hub: MemoryHub) -> None:
     await happen(database, "a", "b", "c")
 
     async with tailing(database_url, hub) as tailer:

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("url", sa.String(), nullable=False),
         sa.Column("description", sa.String(), nullable=False),
         sa.Column("types", sa.JSON(), nullable=False),
+        sa.Column("after_position", sa.BigInteger(), nullable=False),
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
         sa.Column("previous_secret_ends_at", UtcDateTime(), nullable=True),

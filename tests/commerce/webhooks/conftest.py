@@ -83,14 +83,15 @@ class Desk:
             command = RedeliverRange(endpoint_id, event_id(after), end)
             return await self.redelivery(session).redeliver_range(command)
 
-    async def happen(self, *events: NewEvent | str) -> list[str]:
+    async def happen(self, *events: NewEvent | str, feed: bool = True) -> list[str]:
         """Subjects, or whole events; fed to the endpoints. The ids that they have in the log."""
         made = [each if isinstance(each, NewEvent) else an_event(each) for each in events]
         async with self.database.write() as session:
             await append(session, made, self.clock.now())
         async with self.database.read() as session:
             newest = await EventLog(session).newest()
-        await self.feed()
+        if feed:
+            await self.feed()
         return [event_id(newest - len(made) + 1 + n) for n in range(len(made))]
 
     async def feed(self) -> None:

@@ -76,6 +76,7 @@ async def test_attempts_follow_the_schedule_and_end(desk: Desk, receiver: Receiv
         desk.clock.advance(seconds=1)
         await desk.attempt_due_one()
 
+    assert waited == [timedelta(), *DELAYS]
     assert len(receiver.requests) == 10
     assert (delivery.attempts, delivery.next_attempt_at, delivery.last_status) == (10, None, 500)
     assert delivery.response == "no"
@@ -323,9 +324,7 @@ async def test_deleted_endpoint_gets_nothing_more(desk: Desk, receiver: Receiver
     assert await desk.deliveries() == []
 
 
-async def test_owner_who_may_not_sign_in_any_more_is_sent_nothing_of_what_waits(
-    desk: Desk, receiver: Receiver
-) -> None:
+async def test_owner_who_may_not_sign_in_any_more_is_sent_nothing_of_what_waits(desk: Desk, receiver: Receiver) -> None:
     ada = await a_person(desk.database)
     await desk.add(receiver.url, by=ada)
     await desk.happen("prod_a")

@@ -194,7 +194,7 @@ class Everywhere(httpcore.AsyncNetworkBackend):
     def __init__(self, port: int) -> None:
         self._port = port
 
-    async def connect_tcp(self, host: str, port: int, *_: object) -> httpcore.AsyncNetworkStream:  # type: ignore[override]
+    async def connect_tcp(self, host: str, port: int, *_: object) -> httpcore.AsyncNetworkStream:
         assert (host, port) == ("93.184.216.34", 443)
         return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", self._port)
 
