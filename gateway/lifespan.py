@@ -52,6 +52,7 @@ def root_lifespan(
             async with open_resources(settings) as resources:
                 if settings.embedded:
                     await migrations().upgrade(resources.database)
+                    await resources.jobs.prepare()
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
                 tailer = Tailer(Database(resources.settings.database_url), resources.hub)
                 async with housekeeping(resources), tailer:

@@ -26,7 +26,8 @@ from core.resources import Resources
 from core.tailer import Tailer
 
 log = structlog.get_logger("portico.webhooks")
-_BATCH = 200
+_BATCH = 500
+_MOST_DELIVERIES = 50  # of a transaction, or those of one event: each line takes milliseconds, and others write too
 _AGAIN_SECONDS = 2.0
 _BUSY_SECONDS = 0.2
 
@@ -77,10 +78,13 @@ class Feeder:
             if cursor is None:
                 return None
             events = await EventLog(session).following(cursor, self._batch)
-            if events:
-                await self._deliver(session, await self._wanted(session, events))
-                await session.execute(update(CursorRow).values(position=events[-1].position))
-        return len(events) == self._batch
+            if not events:
+                return False
+            wanted = await self._wanted(session, events)
+            last = _end(wanted) or events[-1].position
+            await self._deliver(session, [each for each in wanted if each[1].position <= last])
+            await session.execute(update(CursorRow).values(position=last))
+        return last < events[-1].position or len(events) == self._batch
 
     async def _wanted(self, session: WriteSession, events: Sequence[Event]) -> list[tuple[str, Event]]:
         """Endpoint and event, in the order of the log."""
@@ -111,3 +115,8 @@ class Feeder:
         lanes = Lanes(session, self._enqueue, now)
         for endpoint_id, subject in dict.fromkeys((each, event.subject) for each, event in wanted):
             await lanes.advance(endpoint_id, subject)
+
+
+def _end(wanted: Sequence[tuple[str, Event]]) -> int | None:
+    """The position to stop at, where there are more deliveries than one transaction should make."""
+    return wanted[_MOST_DELIVERIES - 1][1].position if len(wanted) > _MOST_DELIVERIES else None

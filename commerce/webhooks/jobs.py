@@ -7,9 +7,10 @@ from pydantic import BaseModel
 from commerce.webhooks.delivering import Deliverer
 from commerce.webhooks.lanes import Enqueue
 from commerce.webhooks.sending import Sender
+from commerce.webhooks.sweeping import reschedule_orphans
 from core.database import WriteSession
 from core.jobs.jobs import Jobs
-from core.jobs.registry import job, queue
+from core.jobs.registry import Tick, job, queue, scheduled
 from core.jobs.run import JobRun
 from core.outbound import GuardedNetwork
 
@@ -29,6 +30,19 @@ async def deliver_webhook(run: JobRun, args: DeliverWebhook) -> None:
     enqueue = enqueuer(resources.jobs)
     deliverer = Deliverer(run.transaction, resources.clock, resources.keyring, Sender(network), enqueue)
     await deliverer.attempt(args.delivery_id, args.dispatch)
+
+
+@scheduled("webhook.sweep", cron="*/5 * * * *", queue="webhooks")
+async def sweep_webhooks(run: JobRun, _tick: Tick) -> dict[str, int]:
+    """Until there are no more: a transaction of each part."""
+    resources, found = run.resources, 0
+    while True:
+        async with run.transaction() as session:
+            now = resources.clock.now()
+            part = await reschedule_orphans(session, deliver_webhook.name, enqueuer(resources.jobs), now)
+        if not part:
+            return {"rescheduled": found}
+        found += part
 
 
 def enqueuer(jobs: Jobs) -> Enqueue:

@@ -19,11 +19,6 @@ from tests.factories.people import a_user
 from tests.fixtures.asgi import Served
 
 
-@pytest.fixture(autouse=True)
-async def jobs_are_ready(resources: Resources) -> None:
-    await resources.jobs.prepare()
-
-
 async def add(resources: Resources, principal: Principal = SHOP) -> str:
     async with resources.database.write() as session:
         service = EndpointService(session, resources.clock, resources.keyring, principal=principal, public_only=False)

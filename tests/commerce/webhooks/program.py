@@ -1,6 +1,7 @@
-"""A process that does all that webhooks need, as a gateway or a worker does: `python -m tests.commerce.webhooks.program`.
+"""A process that does all that webhooks need, as a gateway or a worker does, until SIGTERM.
 
-Ended by SIGTERM. With SUBJECTS in the environment it commits an event of each, and with DIES it kills itself then.
+`python -m tests.commerce.webhooks.program`. With SUBJECTS in the environment it commits an event of each, and with DIES
+it kills itself then.
 """
 
 import asyncio

@@ -125,6 +125,19 @@ async def test_what_somebody_may_see_is_what_their_role_may_when_it_happens(desk
     assert [each.subject for each in await desk.deliveries()] == ["first"]
 
 
+async def test_one_transaction_makes_few_deliveries_and_those_of_an_event_together(desk: Desk) -> None:
+    for _ in range(4):
+        await desk.add(URL)
+    await desk.happen(*(f"prod_{n}" for n in range(30)), feed=False)
+
+    made = []
+    while await desk.feeder.feed():
+        made.append((len(await desk.deliveries()), await cursor(desk.database)))
+
+    assert made == [(52, 13), (104, 26)]
+    assert (len(await desk.deliveries()), await cursor(desk.database)) == (120, 30)
+
+
 async def test_only_the_first_of_a_subject_has_a_job(desk: Desk) -> None:
     await desk.add(URL)
 

@@ -25,11 +25,6 @@ ENDPOINTS = "/public/v1/webhook-endpoints"
 URL = "https://example.com/hooks"
 
 
-@pytest.fixture(autouse=True)
-async def jobs_are_ready(resources: Resources) -> None:
-    await resources.jobs.prepare()
-
-
 @pytest.fixture
 async def shop(resources: Resources) -> dict[str, str]:
     return await key_with(resources, "webhooks:write")
