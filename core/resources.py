@@ -10,6 +10,7 @@ from core import failpoints
 from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.hub import Hub, MemoryHub
 from core.idempotency import Idempotency
 from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
@@ -32,6 +33,7 @@ class Resources:
     keyring: Keyring
     limiter: Limiter
     idempotency: Idempotency
+    hub: Hub
     jobs: Jobs
     mailer: Mailer
     background: Background
@@ -68,6 +70,8 @@ def assemble(
     """What needs no opening, around what is open."""
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
+    hub = MemoryHub()
+    database.on_announced = hub.publish
     return Resources(
         settings=settings,
         clock=clock,
@@ -75,6 +79,7 @@ def assemble(
         keyring=keyring,
         limiter=MemoryLimiter(),
         idempotency=idempotency,
+        hub=hub,
         jobs=Jobs(database, clock),
         mailer=mailer_of(settings),
         background=Background(),

@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from commerce.accounts import sign_in
+from commerce.webhooks import redelivery
 from core import eventlog, idempotency
 from core.database import WriteSession
 from core.errors import Unavailable
@@ -24,6 +25,7 @@ CHORES: Mapping[str, Chore] = {
     "events": lambda session, now: eventlog.trim(session, now - eventlog.RETENTION),
     "idempotency_keys": idempotency.forget_expired,
     "sign_ins": sign_in.forget_expired,
+    "webhook_deliveries": lambda session, now: redelivery.forget_old(session, now - redelivery.RETENTION),
 }
 _BETWEEN_SECONDS = 3600
 

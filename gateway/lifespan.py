@@ -14,6 +14,7 @@ from core.health import Health
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
+from core.tailer import Tailer
 from gateway.working import working
 
 
@@ -31,6 +32,7 @@ class GatewayState(TypedDict):
     serving: asyncio.Event  # set by the server when it listens: what must not slow the start begins then
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
+    tailer: Tailer
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -54,12 +56,14 @@ def root_lifespan(
                     await resources.jobs.prepare()
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
                 serving, draining = asyncio.Event(), asyncio.Event()
-                async with working(resources, serving, draining):
+                tailer = Tailer(Database(resources.settings.database_url), resources.hub)
+                async with tailer, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
                         "health": Health(probes),
+                        "tailer": tailer,
                         "topology": topology,
                         "asset": asset,
                     }

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import structlog
 
 from core.resources import Resources
+from core.tailer import Tailer
 
 log = structlog.get_logger("portico.jobs")
 # With what follows it, a job's own clean-up and giving the slot back, less than a server has after SIGTERM.
@@ -14,18 +15,26 @@ _DRAIN_SECONDS = 12.0
 _AGAIN_SECONDS = 5.0
 
 
-def job_worker(resources: Resources) -> AbstractAsyncContextManager[object]:
-    """A worker of every feature's jobs."""
+@asynccontextmanager
+async def job_worker(resources: Resources, tailer: Tailer) -> AsyncIterator[None]:
+    """A worker of every feature's jobs, and what makes jobs of events."""
     import commerce.jobs.registered  # noqa: F401, PLC0415  not needed where no job runs, as all here
+    from commerce.webhooks.feeder import Feeder  # noqa: PLC0415
     from core.jobs.worker import JobWorker, Timing  # noqa: PLC0415
 
-    return JobWorker(resources, resources.jobs, timing=Timing(drain=_DRAIN_SECONDS))
+    async with (
+        JobWorker(resources, resources.jobs, timing=Timing(drain=_DRAIN_SECONDS)),
+        Feeder(resources, tailer),
+    ):
+        yield
 
 
 @asynccontextmanager
-async def working(resources: Resources, serving: asyncio.Event, draining: asyncio.Event) -> AsyncIterator[None]:
+async def working(
+    resources: Resources, tailer: Tailer, serving: asyncio.Event, draining: asyncio.Event
+) -> AsyncIterator[None]:
     """Jobs run from when the server serves, for what they need takes long to load, until it drains."""
-    task = asyncio.create_task(_work(resources, serving, draining), name="portico-working")
+    task = asyncio.create_task(_work(resources, tailer, serving, draining), name="portico-working")
     try:
         yield
     finally:
@@ -34,12 +43,12 @@ async def working(resources: Resources, serving: asyncio.Event, draining: asynci
         await task
 
 
-async def _work(resources: Resources, serving: asyncio.Event, draining: asyncio.Event) -> None:
+async def _work(resources: Resources, tailer: Tailer, serving: asyncio.Event, draining: asyncio.Event) -> None:
     await serving.wait()
     while not draining.is_set():
         try:
             if resources.settings.embedded:
-                async with job_worker(resources):
+                async with job_worker(resources, tailer):
                     await draining.wait()
             else:
                 await resources.jobs.warm()  # so that the first that asks for a job need not wait

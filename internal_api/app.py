@@ -11,7 +11,7 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, health, metrics
+from internal_api import audit, config, events, health, metrics, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
@@ -41,6 +41,6 @@ def create_internal_app(settings: Settings) -> FastAPI:
     # What is included asks for the lowest role at least. These two are added instead: one makes the tokens that the
     # others ask for, the other takes a token of its own.
     app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes])
-    for router in (health.router, config.router, audit.router, accounts.router, promotions.router, jobs.router):
-        app.include_router(router)
+    for module in (health, config, audit, accounts, promotions, jobs, events, webhooks):
+        app.include_router(module.router)
     return app

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field
 
 from core.eventlog import Event
+from core.settings import Settings
 
 EventType = Literal[
     "product.created",
@@ -36,6 +37,11 @@ class CloudEvent(BaseModel):
     subject: str = Field(description="The id of what it happened to.", examples=["ord_01jd0a3v5t8zk4e9m2q7r6w1xy"])
     time: datetime
     data: dict[str, Any]
+
+
+def event_source(settings: Settings) -> str:
+    public_url = settings.server.public_url
+    return str(public_url).rstrip("/") if public_url is not None else "urn:portico"
 
 
 def cloud_event(event: Event, source: str) -> CloudEvent:

@@ -17,8 +17,10 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from core.database import Database  # noqa: PLC0415
     from core.logging import configure_logging  # noqa: PLC0415  slow to load, as these
     from core.resources import open_resources  # noqa: PLC0415
+    from core.tailer import Tailer  # noqa: PLC0415
     from gateway.working import job_worker  # noqa: PLC0415
 
     stopped = asyncio.Event()
@@ -27,6 +29,10 @@ async def _work(settings: Settings) -> None:
     configure_logging()
     async with current_database(settings):  # refuses a schema that is behind
         pass
-    async with open_resources(settings) as resources, job_worker(resources):
+    async with (
+        open_resources(settings) as resources,
+        Tailer(Database(resources.settings.database_url), resources.hub) as tailer,
+        job_worker(resources, tailer),
+    ):
         typer.echo("Portico works on jobs; SIGTERM drains")
         await stopped.wait()

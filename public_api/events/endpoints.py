@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from commerce.accounts.principal import Principal
-from commerce.events.envelope import CloudEvent, EventType, cloud_event
+from commerce.events.envelope import CloudEvent, EventType, cloud_event, event_source
 from commerce.events.visibility import visible_to
 from core.eventlog import MAX_LIMIT, CursorTooOld, EventLog
 from core.pagination import InvalidCursor
@@ -56,8 +56,7 @@ async def list_events(
     found, more = await EventLog(session).after(
         query.after, visible=visible_to(principal), types=set(query.types), limit=query.limit
     )
-    public_url = settings.server.public_url
-    source = str(public_url).rstrip("/") if public_url is not None else "urn:portico"
+    source = event_source(settings)
     response.headers["Cache-Control"] = "private, no-store"
     items = [cloud_event(event, source) for event in found]
     return EventPage(items=items, next=items[-1].id if more else None)
