@@ -2,8 +2,11 @@
 
 from commerce.accounts import jobs as accounts
 from commerce.catalog import jobs as catalog
+from commerce.invariants import jobs as invariants
 from commerce.jobs import events
 from commerce.orders import jobs as orders
+from commerce.promotions import jobs as promotions
 from commerce.reports import jobs as reports
+from commerce.upkeep import jobs as upkeep
 
-__all__ = ["accounts", "catalog", "events", "orders", "reports"]
+__all__ = ["accounts", "catalog", "events", "invariants", "orders", "promotions", "reports", "upkeep"]
