@@ -107,7 +107,7 @@ class Lines:
             executor_id="launcher",  # claims nothing: `claim` names the slot
             serializer=DBOSPortableJSON,
             use_listen_notify=False,  # we send no messages, and its sender wakes a hundred times a second
-            notification_listener_polling_interval_sec=0.5,
+            notification_listener_polling_interval_sec=0.2,
             sys_db_pool_size=4,
             sys_db_idle_transaction_timeout_sec=15,
             max_executor_threads=4,

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,7 @@ import structlog
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import failpoints
 from core.database import WriteSession
@@ -67,6 +69,9 @@ class Runner:
         self.slot: Slot | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
         self.running: dict[str, tuple[JobRun, asyncio.Future[Any]]] = {}
+        # DBOS writes the end of a workflow in the loop's own few threads; on SQLite it may wait there for a transaction
+        # whose owner waits for such a thread.
+        self._recording = asyncio.Semaphore(2)
         self.on_done: Callable[[str], None] = lambda _queue: None
 
     async def run(self, job_id: str, dispatch: int) -> None:
@@ -85,13 +90,30 @@ class Runner:
             if started is not None:
                 # The place in the line is free when DBOS has written that this is done, which is when the task ends.
                 task.add_done_callback(lambda _: self.on_done(started.job.queue))
-                began = time.perf_counter()
-                outcome = await self._attempt(started)
-                await insist(lambda: self._finish(started, outcome))
-                JOB_SECONDS.labels(started.job.queue, outcome.name).observe(time.perf_counter() - began)
+                await self._carry_through(started)
+            await self._recording.acquire()
+            task.add_done_callback(lambda _: self._recording.release())
         except LostSlot:
             _log.warning("job_left_to_another_worker", job=job_id)
             raise asyncio.CancelledError from None
+        except Exception as error:
+            _log.exception("job_left_to_the_next_start", job=job_id)
+            raise asyncio.CancelledError from error
+
+    async def _carry_through(self, started: _Started) -> None:
+        began = time.perf_counter()
+        try:
+            outcome = await self._attempt(started)
+        except asyncio.CancelledError:
+            with suppress(LostSlot, Unavailable):
+                await self._hand_back(started.run)
+            raise
+        try:
+            await insist(lambda: self._finish(started, outcome))
+        except (SQLAlchemyError, ValueError) as error:  # what it returned cannot be stored
+            outcome = self._failed(started, _error(AppError.code, AppError.title, error), error)
+            await insist(lambda: self._finish(started, outcome))
+        JOB_SECONDS.labels(started.job.queue, outcome.name).observe(time.perf_counter() - began)
 
     def cancel(self, job_id: str) -> None:
         """Ends a job that runs here, as cancelled."""
@@ -148,19 +170,21 @@ class Runner:
                 result = await task
         except LostSlot:
             raise
-        except asyncio.CancelledError:
-            if run.cancel_requested and not _current().cancelling():
+        except asyncio.CancelledError as error:
+            if _current().cancelling():
+                raise  # the worker stops, or has lost its slot
+            if run.cancel_requested:
                 return _Outcome("cancelled")
-            raise  # the worker stops, or has lost its slot
+            return self._failed(started, _error(AppError.code, AppError.title, error), error)
         except JobCancelled:
             return _Outcome("cancelled")
         except Exception as error:  # noqa: BLE001  whatever a job raises is its outcome
             return self._failed(started, _described(error, job, timed_out=timeout.expired()), error)
         finally:
             del self.running[run.id]
-        return _Outcome("succeeded", result=None if result is None else from_json(to_json(result)))
+        return _Outcome("succeeded", result=result)
 
-    def _failed(self, started: _Started, kept: dict[str, Any], error: Exception) -> _Outcome:
+    def _failed(self, started: _Started, kept: dict[str, Any], error: BaseException) -> _Outcome:
         failures = started.failures + 1
         refused = isinstance(error, _REFUSALS)
         _log.warning(
@@ -183,7 +207,8 @@ class Runner:
         now = self._resources.clock.now()
         values: dict[str, Any] = {"error": outcome.error}
         if outcome.delay is None:
-            values |= {"state": outcome.name, "finished_at": now, "result": outcome.result}
+            result = None if outcome.result is None else from_json(to_json(outcome.result))
+            values |= {"state": outcome.name, "finished_at": now, "result": result}
             if outcome.name == "succeeded":
                 values["progress"] = 1.0
         else:
@@ -206,6 +231,10 @@ class Runner:
         job = Job(*(await session.execute(changed)).one())
         if job.finished:
             await self._registry.finished(session, job, now)
+
+    async def _hand_back(self, run: JobRun) -> None:
+        async with run.fenced() as session:
+            await session.execute(update(JobRow).where(JobRow.id == run.id).values(state="queued"))
 
     async def _again(
         self, session: WriteSession, job_id: str, queue: str, dispatch: int, priority: int, delay: timedelta
@@ -231,8 +260,9 @@ def _described(error: Exception, job: JobType[Any], *, timed_out: bool) -> dict[
     return _error(AppError.code, AppError.title, error)
 
 
-def _error(code: str, message: str, error: Exception | None) -> dict[str, Any]:
-    return {"code": code, "message": message, "exception": repr(error) if error is not None else None}
+def _error(code: str, message: str, error: BaseException | None) -> dict[str, Any]:
+    text = repr(error)[:2000].encode(errors="replace").decode() if error is not None else None
+    return {"code": code, "message": message, "exception": text}
 
 
 def _current() -> asyncio.Task[Any]:

@@ -8,6 +8,7 @@ where a job commits, so that a worker that lost its slot can do no harm.
 import fcntl
 import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,7 +69,8 @@ class FileSlots:
         number = 0
         while (file := self._locked(number)) is None:
             number += 1
-        fence = int(file.read() or 0) + 1
+        # The time as a floor: a database that came back from a backup may know numbers that a new folder does not.
+        fence = max(int(file.read() or 0) + 1, int(time.time()))
         file.seek(0)
         file.write(str(fence))
         file.flush()

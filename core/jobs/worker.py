@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from sqlalchemy import select
 
-from core.errors import Unavailable
 from core.jobs.cron import next_tick, ticks
 from core.jobs.jobs import Jobs
 from core.jobs.models import JobRow
@@ -95,7 +94,7 @@ class JobWorker:
         self._jobs.wakers.discard(self.wake)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop_fetching()
         await self._claimed()
@@ -109,8 +108,8 @@ class JobWorker:
             try:
                 await self._slots.release(slot)
                 await self._take_over()
-            except Unavailable as away:
-                _log.warning("job_slot_not_released", error=away.detail)
+            except Exception as error:  # noqa: BLE001  the lease ends by itself
+                _log.warning("job_slot_not_released", error=repr(error))
         await asyncio.to_thread(self._lines.close)
 
     async def _serve(self, slot: Slot) -> None:

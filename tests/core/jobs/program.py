@@ -144,6 +144,16 @@ async def odd_result(run: JobRun, _args: Work) -> dict[str, Any]:
     return {"path": Path("a"), "once": run.once_key("x") == f"{run.id}:x"}
 
 
+@registry.job("unstorable", queue="plain", max_attempts=1)
+async def unstorable(_run: JobRun, _args: Work) -> dict[str, Any]:
+    return {"what": object()}
+
+
+@registry.job("self_cancelled", queue="plain", max_attempts=1)
+async def self_cancelled(_run: JobRun, _args: Work) -> None:
+    raise asyncio.CancelledError
+
+
 if os.environ.get("TICKING"):
 
     @registry.scheduled("tick", cron="* * * * * *", queue="clock")

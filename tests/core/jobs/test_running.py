@@ -25,6 +25,8 @@ from tests.core.jobs.program import (
     rated,
     refused,
     second_time,
+    self_cancelled,
+    unstorable,
     waits,
 )
 
@@ -63,6 +65,22 @@ async def test_result_is_kept_as_json(shop: Shop) -> None:
         job = await shop.until((await shop.enqueue(odd_result)).id)
 
     assert job.result == {"path": "a", "once": True}
+
+
+async def test_result_that_cannot_be_stored_fails_the_job(shop: Shop) -> None:
+    async with shop.worker():
+        job = await shop.until((await shop.enqueue(unstorable)).id)
+
+    assert (job.state, job.result) == ("dead", None)
+    assert job.error is not None
+    assert "Unable to serialize" in job.error["exception"]
+
+
+async def test_job_that_cancels_itself_has_failed(shop: Shop) -> None:
+    async with shop.worker():
+        job = await shop.until((await shop.enqueue(self_cancelled)).id)
+
+    assert (job.state, job.attempts) == ("dead", 1)
 
 
 async def test_failing_job_is_tried_again_and_is_dead_after_its_last_attempt(shop: Shop) -> None:
@@ -283,7 +301,7 @@ async def test_stopping_hands_a_running_job_to_the_next_worker(shop: Shop) -> No
     async with shop.worker():
         job = await shop.until(made.id)
 
-    assert left.state == "running"
+    assert (left.state, left.attempts) == ("queued", 1)
     assert (job.state, job.attempts) == ("succeeded", 2)
     assert await shop.items(job.id) == list(range(10))
 
