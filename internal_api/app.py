@@ -42,14 +42,6 @@ def create_internal_app(settings: Settings) -> FastAPI:
     # What is included asks for the lowest role at least. These two are added instead: one makes the tokens that the
     # others ask for, the other takes a token of its own.
     app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes])
-    for router in (
-        health.router,
-        config.router,
-        audit.router,
-        accounts.router,
-        promotions.router,
-        jobs.router,
-        invariants.router,
-    ):
-        app.include_router(router)
+    for feature in (health, config, audit, accounts, promotions, jobs, invariants):
+        app.include_router(feature.router)
     return app

@@ -23,7 +23,7 @@ COLUMNS: dict[GroupBy, tuple[str, ...]] = {
 AMOUNTS = frozenset(("gross", "discount", "shipping", "total"))
 _AT_ONCE = 500
 # Literal, for a value that is bound twice is not the same expression to PostgreSQL.
-_utc = literal_column("'UTC'")
+_utc: ColumnElement[str] = literal_column("'UTC'")
 _gross = OrderLineRow.quantity * OrderLineRow.unit_price
 
 

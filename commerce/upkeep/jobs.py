@@ -40,9 +40,7 @@ async def forget(resources: Resources, chores: Mapping[str, Chore] = CHORES) -> 
 
     While the database is away all is put off. Raises Unavailable.
     """
-    work: dict[str, Callable[[], Awaitable[object]]] = {
-        name: _chore(resources, chore) for name, chore in chores.items()
-    }
+    work = {name: _chore(resources, chore) for name, chore in chores.items()}
     work |= {"jobs": lambda: _jobs(resources), "files": lambda: _files(resources)}
     failed: Exception | None = None
     for name, do in work.items():
@@ -57,7 +55,7 @@ async def forget(resources: Resources, chores: Mapping[str, Chore] = CHORES) -> 
         raise failed
 
 
-def _chore(resources: Resources, chore: Chore) -> Callable[[], Awaitable[object]]:
+def _chore(resources: Resources, chore: Chore) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         left = True
         while left:
