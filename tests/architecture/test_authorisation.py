@@ -117,6 +117,8 @@ OPERATIONS = {
     "GET /internal/jobs/{job_id}": "staff support",
     "POST /internal/jobs/{job_id}/cancel": "staff admin",
     "POST /internal/jobs/{job_id}/retry": "staff admin",
+    "GET /internal/invariants": "staff support",
+    "POST /internal/invariants": "staff editor",
     "GET /internal/promotions": "staff support",
     "GET /internal/promotions/{promotion_id}": "staff support",
     "POST /internal/promotions": "staff editor",
