@@ -50,7 +50,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    alive, found, created, conditional, transferred, operated, scraped = done.stdout.split("<next>\n")
+    alive, found, created, conditional, transferred, worked, operated, scraped = done.stdout.split("<next>\n")
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
@@ -62,6 +62,8 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert "HTTP/1.1 301 Moved Permanently" in conditional
     assert "/public/v1/products/enamel-mug" in conditional
     assert re.search(r"created 0 updated 0 unchanged 7\d failed 0", transferred)
+    assert re.search(r'"state":"succeeded".*"created":1', worked)
+    assert re.search(r"var/outbox/\w+\.eml", worked)
     assert '"status":"ok"' in operated
     assert "HTTP/1.1 201 Created" in operated
     assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)

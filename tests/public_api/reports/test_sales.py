@@ -144,9 +144,7 @@ async def test_report_that_is_ready_is_told_to_its_owner(client: httpx2.AsyncCli
     assert event.data["bytes"] == len(report.content)
 
 
-async def test_report_is_not_there_before_it_is_made(
-    client: httpx2.AsyncClient, resources: Resources, reader: dict[str, str]
-) -> None:
+async def test_report_is_not_there_before_it_is_made(client: httpx2.AsyncClient, reader: dict[str, str]) -> None:
     asked = await client.post(PATH, json=MARCH, headers=reader)
 
     early = await client.get(f"/public/v1/reports/{asked.json()['id']}/download", headers=reader)
