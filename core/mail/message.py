@@ -57,4 +57,7 @@ def header_text(text: str) -> str:
 def _address(name: str, address: str) -> Address:
     if _CONTROLS.search(address):
         raise ValueError("an address is one line")
-    return Address(header_text(name), addr_spec=address)
+    if address.isascii():
+        return Address(header_text(name), addr_spec=address)
+    local, _, domain = address.rpartition("@")  # the library reads no other as a whole, but quotes it where it must
+    return Address(header_text(name), local, domain)

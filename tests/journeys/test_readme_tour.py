@@ -51,7 +51,9 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     parts = done.stdout.split("<next>\n")
-    alive, found, created, conditional, transferred, registered, ordered, followed, operated, scraped = parts
+    alive, found, created, conditional, transferred, worked, registered, ordered, followed, told, operated, scraped = (
+        parts
+    )
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
@@ -63,6 +65,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert "HTTP/1.1 301 Moved Permanently" in conditional
     assert "/public/v1/products/enamel-mug" in conditional
     assert re.search(r"created 0 updated 0 unchanged 7\d failed 0", transferred)
+    assert re.search(r'"state":"succeeded".*"created":1', worked)
     assert '"email":"ada@example.com","name":"Ada","role":"customer"' in registered
     first, again = ordered.split("HTTP/1.1 201 Created")[1:]
     (order,) = set(re.findall(r'"id": ?"(ord_\w+)"', ordered))  # one, by three tries over REST and one over GraphQL
@@ -73,6 +76,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert (paid, shipped) == ("paid", "shipped")
     assert re.findall(r'"type":"(order\.\w+)"', followed) == ["order.placed", "order.paid", "order.shipped"]
     assert f"1001,{order},shipped,ada@example.com" in followed
+    assert re.search(r"var/outbox/\w+\.eml", told)
     assert '"status":"ok"' in operated
     assert "HTTP/1.1 201 Created" in operated
     assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)

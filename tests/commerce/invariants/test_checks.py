@@ -60,8 +60,8 @@ async def lose_lines(session: WriteSession) -> None:
     await session.execute(delete(OrderLineRow).where(OrderLineRow.order_id.in_(_in_state("placed"))))
 
 
-async def discount_too_much(session: WriteSession) -> None:
-    await session.execute(update(OrderRow).where(OrderRow.state == "cancelled").values(discount=3001))
+async def discount_below_nothing(session: WriteSession) -> None:
+    await session.execute(update(OrderRow).where(OrderRow.state == "cancelled").values(discount=-1))
 
 
 async def lose_shipments(session: WriteSession) -> None:
@@ -101,7 +101,7 @@ def _in_state(state: str) -> Select[str]:
         (lose_payments, {"order_payments"}),
         (other_currency, {"payment_currencies"}),
         (lose_lines, {"order_amounts"}),
-        (discount_too_much, {"order_amounts"}),
+        (discount_below_nothing, {"order_amounts"}),
         (lose_shipments, {"shipments"}),
         (cancel_by_hand, {"cancelled_once"}),
         (cancel_twice, {"cancelled_once"}),

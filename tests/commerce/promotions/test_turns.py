@@ -1,5 +1,6 @@
 """The start and the end of a promotion are told when they come, each once."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -24,8 +25,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def shop(settings: Settings, database: Database, clock: FakeClock) -> Resources:
-    return assemble(settings, clock, database, objects_in_memory(), {})
+async def shop(settings: Settings, database: Database, clock: FakeClock) -> AsyncIterator[Resources]:
+    opened = assemble(settings, clock, database, objects_in_memory(), {})
+    yield opened
+    await opened.jobs.close()
 
 
 def in_hours(start: float, end: float, **more: Any) -> dict[str, Any]:
