@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
-import pytest
 
 from commerce.accounts.principal import Principal
 from commerce.webhooks.commands import CreateEndpoint

@@ -126,16 +126,16 @@ async def test_what_somebody_may_see_is_what_their_role_may_when_it_happens(desk
 
 
 async def test_one_transaction_makes_few_deliveries_and_those_of_an_event_together(desk: Desk) -> None:
-    for _ in range(4):
+    for _ in range(3):
         await desk.add(URL)
-    await desk.happen(*(f"prod_{n}" for n in range(30)), feed=False)
+    await desk.happen(*(f"prod_{n}" for n in range(15)), feed=False)
 
     made = []
     while await desk.feeder.feed():
         made.append((len(await desk.deliveries()), await cursor(desk.database)))
 
-    assert made == [(52, 13), (104, 26)]
-    assert (len(await desk.deliveries()), await cursor(desk.database)) == (120, 30)
+    assert made == [(21, 7), (42, 14)]
+    assert (len(await desk.deliveries()), await cursor(desk.database)) == (45, 15)
 
 
 async def test_only_the_first_of_a_subject_has_a_job(desk: Desk) -> None:
