@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from commerce.accounts.models import UserRow
+from commerce.accounts.service import AccountService
 from commerce.webhooks.feeder import Feeder
 from commerce.webhooks.models import CursorRow, DeliveryRow
 from core.database import Database
@@ -111,6 +112,19 @@ async def test_who_may_not_sign_in_any_more_gets_nothing(desk: Desk, column: str
     await desk.happen("after")
 
     assert [each.subject for each in await desk.deliveries()] == ["before"]
+
+
+async def test_deleted_account_takes_its_endpoints_along_and_no_others(desk: Desk) -> None:
+    ada = await a_person(desk.database)
+    assert ada.user_id is not None
+    await desk.add(URL, by=ada)
+    shops = await desk.add(URL)
+    await desk.happen("before")
+
+    async with desk.database.write() as session:
+        await AccountService(session, desk.clock, actor="test").delete(ada.user_id)
+
+    assert [each.endpoint_id for each in await desk.deliveries()] == [shops.endpoint.id]
 
 
 async def test_what_somebody_may_see_is_what_their_role_may_when_it_happens(desk: Desk) -> None:
