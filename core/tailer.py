@@ -73,14 +73,14 @@ class Tailer:
             watch = None
             if self._database.dialect == "sqlite":
                 watch = await stack.enter_async_context(self._database.reader.connect())
-            seen = -1
+            seen = None
             while True:
                 # Cleared and asked before reading: what is committed meanwhile is seen the next time.
                 self._woken.clear()
                 version = await _data_version(watch) if watch is not None else None
-                if version is None or version != seen:
+                if watch is None or version != seen:
                     await self._read_on()
-                seen = version if version is not None else -1
+                seen = version
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_seconds):
                         await self._woken.wait()

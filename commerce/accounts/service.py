@@ -1,6 +1,6 @@
 """What can be done to people's accounts. Callers own the transaction; nothing here commits."""
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from commerce.accounts.commands import RegisterUser
 from commerce.accounts.entities import User
@@ -10,6 +10,7 @@ from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
 from commerce.audit.log import AuditLog
+from commerce.webhooks.models import EndpointRow
 from core import eventlog
 from core.clock import Clock
 from core.database import DuplicateValue, WriteSession, translated_errors
@@ -92,8 +93,8 @@ class AccountService:
         return await self._read(user_id)
 
     async def delete(self, user_id: str) -> User:
-        """Forgets who it was, and ends sign-ins and keys. The row stays, for orders and the audit log, which name its
-        id. Raises UserNotFound, LastAdmin.
+        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders and
+        the audit log, which name its id. Raises UserNotFound, LastAdmin.
         """
         row = await self._locked(user_id)
         now = self._clock.now()
@@ -103,6 +104,7 @@ class AccountService:
         await self._end_sign_ins(user_id)
         keys = update(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
         await self._session.execute(keys.values(revoked_at=now))
+        await self._session.execute(delete(EndpointRow).where(EndpointRow.user_id == user_id))
         await self._audit.record("user.delete", user_id, {"role": row.role}, None)
         return await self._read(user_id)
 

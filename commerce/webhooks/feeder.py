@@ -27,7 +27,7 @@ from core.tailer import Tailer
 
 log = structlog.get_logger("portico.webhooks")
 _BATCH = 500
-_MOST_DELIVERIES = 50  # of a transaction, or those of one event: each line takes milliseconds, and others write too
+_MOST_DELIVERIES = 20  # of a transaction, or those of one event: each line takes milliseconds, and others write too
 _AGAIN_SECONDS = 2.0
 _BUSY_SECONDS = 0.2
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from commerce.accounts.models import UserRow
+from commerce.accounts.service import AccountService
 from commerce.webhooks.feeder import Feeder
 from commerce.webhooks.models import CursorRow, DeliveryRow
 from core.database import Database
@@ -114,6 +115,19 @@ async def test_who_may_not_sign_in_any_more_gets_nothing(desk: Desk, column: str
     assert [each.subject for each in await desk.deliveries()] == ["before"]
 
 
+async def test_deleted_account_takes_its_endpoints_along_and_no_others(desk: Desk) -> None:
+    ada = await a_person(desk.database)
+    assert ada.user_id is not None
+    await desk.add(URL, by=ada)
+    shops = await desk.add(URL)
+    await desk.happen("before")
+
+    async with desk.database.write() as session:
+        await AccountService(session, desk.clock, actor="test").delete(ada.user_id)
+
+    assert [each.endpoint_id for each in await desk.deliveries()] == [shops.endpoint.id]
+
+
 async def test_what_somebody_may_see_is_what_their_role_may_when_it_happens(desk: Desk) -> None:
     ada = await a_person(desk.database, "editor")
     await desk.add(URL, by=ada)
@@ -127,16 +141,16 @@ async def test_what_somebody_may_see_is_what_their_role_may_when_it_happens(desk
 
 
 async def test_one_transaction_makes_few_deliveries_and_those_of_an_event_together(desk: Desk) -> None:
-    for _ in range(4):
+    for _ in range(3):
         await desk.add(URL)
-    await desk.happen(*(f"prod_{n}" for n in range(30)), feed=False)
+    await desk.happen(*(f"prod_{n}" for n in range(15)), feed=False)
 
     made = []
     while await desk.feeder.feed():
         made.append((len(await desk.deliveries()), await cursor(desk.database)))
 
-    assert made == [(52, 13), (104, 26)]
-    assert (len(await desk.deliveries()), await cursor(desk.database)) == (120, 30)
+    assert made == [(21, 7), (42, 14)]
+    assert (len(await desk.deliveries()), await cursor(desk.database)) == (45, 15)
 
 
 async def test_only_the_first_of_a_subject_has_a_job(desk: Desk) -> None:
