@@ -18,6 +18,7 @@ from core.settings import Settings
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.jobs import run_jobs
+from tests.factories.objects import objects_in_memory
 from tests.factories.orders import OrderDesk, only_variant
 from tests.factories.people import a_user
 from tests.factories.products import a_product, a_variant
@@ -30,7 +31,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def shop(settings: Settings, database: Database, clock: FakeClock) -> AsyncIterator[Resources]:
-    opened = assemble(settings, clock, database, {})
+    opened = assemble(settings, clock, database, objects_in_memory(), {})
     yield opened
     await opened.jobs.close()
 
@@ -78,7 +79,7 @@ async def test_account_that_has_ended_meanwhile_is_not_welcomed(shop: Resources,
 
 async def test_order_is_confirmed_and_staff_that_may_sign_in_hear_of_it(shop: Resources, clock: FakeClock) -> None:
     for role in ("support", "admin"):
-        await a_user(shop, role, f"{role}@example.com")  # type: ignore[arg-type]
+        await a_user(shop, role, f"{role}@example.com")
     gone = await a_user(shop, "editor", "gone@example.com")
     async with shop.database.write() as session:
         await AccountService(session, clock, actor="test").disable(gone.id)

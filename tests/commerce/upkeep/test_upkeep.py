@@ -20,6 +20,7 @@ from core.resources import Resources, assemble
 from core.settings import Settings
 from tests.factories.clocks import NOON, FakeClock
 from tests.factories.jobs import run_jobs
+from tests.factories.objects import objects_in_memory
 from tests.factories.people import a_user
 from tests.fixtures.application import LogEntries
 
@@ -31,7 +32,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def house(settings: Settings, database: Database, clock: FakeClock) -> AsyncIterator[Resources]:
-    opened = assemble(settings, clock, database, {})
+    opened = assemble(settings, clock, database, objects_in_memory(), {})
     yield opened
     await opened.jobs.close()
 
