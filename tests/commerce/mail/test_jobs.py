@@ -78,7 +78,7 @@ async def test_account_that_has_ended_meanwhile_is_not_welcomed(shop: Resources,
 
 async def test_order_is_confirmed_and_staff_that_may_sign_in_hear_of_it(shop: Resources, clock: FakeClock) -> None:
     for role in ("support", "admin"):
-        await a_user(shop, role, f"{role}@example.com")  # type: ignore[arg-type]
+        await a_user(shop, role, f"{role}@example.com")
     gone = await a_user(shop, "editor", "gone@example.com")
     async with shop.database.write() as session:
         await AccountService(session, clock, actor="test").disable(gone.id)
