@@ -43,7 +43,7 @@ def test_no_request_finds_a_server_error_or_an_undocumented_answer(
             "--header", f"Authorization: Bearer {token}",
             "--exclude-path", "/auth/logout",  # the token would be good for nothing from there on
             "--checks", CHECKS, "--phases", "examples,coverage,fuzzing,stateful",
-            "--max-examples", "15", "--seed", "7", "--continue-on-failure", "--warnings", "off",
+            "--max-examples", "30", "--seed", "7", "--continue-on-failure", "--warnings", "off",
         ],
         cwd=tmp_path,
         capture_output=True,
