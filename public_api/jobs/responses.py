@@ -19,10 +19,6 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
             "Location": {"description": "Where to follow it.", "schema": {"type": "string"}},
             "Retry-After": {"description": "When to look, in seconds.", "schema": {"type": "integer"}},
         },
-        "links": {
-            "follow": {"operationId": "get_job", "parameters": {"job_id": "$response.body#/id"}},
-            "cancel": {"operationId": "cancel_job", "parameters": {"job_id": "$response.body#/id"}},
-        },
     }
 }
 
