@@ -282,3 +282,21 @@ async def test_attempt_of_a_process_that_died_does_not_keep_a_delivery_for_ever(
 
     assert (await desk.one()).state == "delivered"
     assert len(receiver.requests) == 1
+
+
+async def test_answer_to_an_attempt_that_was_given_up_changes_nothing(desk: Desk, receiver: Receiver) -> None:
+    made = await desk.add(receiver.url)
+    await desk.happen("prod_a")
+    receiver.replies([Reply(500, seconds=0.5)])
+    ((delivery_id, dispatch),) = await desk.due()
+
+    frozen = asyncio.create_task(desk.deliverer().attempt(delivery_id, dispatch))
+    await receiver.until(1)
+    desk.clock.advance(seconds=61)
+    await desk.redeliver(delivery_id)
+    await desk.attempt_due()
+    await frozen
+
+    delivery = await desk.one()
+    assert (delivery.state, delivery.attempts, delivery.last_status) == ("delivered", 1, 200)
+    assert (await desk.endpoint(made.endpoint.id)).failures == 0
