@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import TypeAdapter
@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, true, update
 from commerce.accounts.models import SignInRow
 from commerce.reports.jobs import SalesArgs, make_sales_report
 from commerce.upkeep.jobs import CHORES, forget, forget_old
+from commerce.webhooks.models import DeliveryRow, EndpointRow
 from core.database import Database, WriteSession
 from core.eventlog import EventLog, NewEvent, append
 from core.idempotency import IdempotencyRow, OnceKey
@@ -163,3 +164,55 @@ async def test_chore_with_a_bug_is_raised_and_keeps_no_other_from_being_done(
     (entry,) = log_entries.application
     assert (entry["event"], entry["level"], entry["chore"]) == ("upkeep_failed", "error", "broken")
     assert await subjects(house) == []
+
+
+async def test_objects_that_no_image_has_are_removed(house: Resources, clock: FakeClock) -> None:
+    await house.objects.put("media/img_nobody/original", b"x")
+    days = (datetime.now(UTC) - NOON).days + 3  # the store's own clock says how old an object is
+
+    await forget(house)
+    kept = [each.key async for each in house.objects.list("media")]
+    clock.advance(days=days)
+    await forget(house)
+
+    assert kept == ["media/img_nobody/original"]
+    assert [each.key async for each in house.objects.list("media")] == []
+
+
+async def test_deliveries_of_webhooks_are_forgotten_when_they_are_old(house: Resources, clock: FakeClock) -> None:
+    moments = {"created_at": clock.now(), "updated_at": clock.now()}
+    endpoint = EndpointRow(
+        id="whe_1",
+        url="https://shop.example.com",
+        description="",
+        types=[],
+        after_position=0,
+        secret=b"",
+        state="enabled",
+        failures=0,
+        version=1,
+        **moments,
+    )
+    delivery = DeliveryRow(
+        id="whd_1",
+        endpoint_id="whe_1",
+        event_id="evt_1",
+        type="order.paid",
+        subject="ord_1",
+        body=b"{}",
+        state="delivered",
+        dispatch=1,
+        attempts=1,
+        failures=0,
+        **moments,
+    )
+    async with house.database.write() as session:
+        session.add(endpoint)
+        await session.flush()
+        session.add(delivery)
+    clock.advance(days=31)
+
+    await forget(house)
+
+    async with house.database.read() as session:
+        assert (await session.scalars(select(DeliveryRow.id))).all() == []
