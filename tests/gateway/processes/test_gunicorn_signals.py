@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.fixtures.processes import Process
 from tests.gateway.processes.conftest import StartGunicorn
 
+HEARTBEAT_SECONDS = "5"  # gunicorn's --timeout: longer than a worker takes to start, shorter than the slow requests
 STREAM_ENDS = b"event: reconnect\ndata: {}\n\n"
 
 
@@ -96,16 +97,16 @@ async def test_sigint_and_sigquit_do_not_wait_for_requests(
 
 
 async def test_sighup_lets_a_successor_in_while_the_old_worker_drains(gunicorn: StartGunicorn, address: str) -> None:
-    process = gunicorn("--timeout", "2")
+    process = gunicorn("--timeout", HEARTBEAT_SECONDS)
     old = await pid_that_answers(address)
-    slow = asyncio.create_task(slow_request(address, 4))
-    await until(process, "slow request of 4.0 s began")
+    slow = asyncio.create_task(slow_request(address, 8))
+    await until(process, "slow request of 8.0 s began")
 
     process.send(signal.SIGHUP)
     await until(process, "Application startup complete", count=2)
     new = await pid_that_answers(address)
     still_draining = not slow.done()
-    response = await asyncio.wait_for(slow, 15)
+    response = await asyncio.wait_for(slow, 20)
     await until(process, "Application shutdown complete.")
 
     assert new != old
@@ -121,13 +122,13 @@ async def test_sighup_lets_a_successor_in_while_the_old_worker_drains(gunicorn: 
 async def test_worker_that_drains_longer_than_the_heartbeat_timeout_is_not_killed(
     gunicorn: StartGunicorn, address: str
 ) -> None:
-    process = gunicorn("--timeout", "2")
+    process = gunicorn("--timeout", HEARTBEAT_SECONDS)
     old = await pid_that_answers(address)
-    slow = asyncio.create_task(slow_request(address, 4))
-    await until(process, "slow request of 4.0 s began")
+    slow = asyncio.create_task(slow_request(address, 8))
+    await until(process, "slow request of 8.0 s began")
 
     os.kill(old, signal.SIGTERM)
-    response = await asyncio.wait_for(slow, 15)
+    response = await asyncio.wait_for(slow, 20)
     await until(process, "Application startup complete", count=2)
 
     assert response.status_code == 200
