@@ -107,7 +107,7 @@ async def import_products(
     on_progress: OnProgress | None = None,
     on_fault: OnFault | None = None,
     ledger: Ledger | None = None,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
 ) -> Report:
     """Creates or replaces the products of the file by handle; `currency` is that of a CSV's prices.
 
@@ -123,7 +123,7 @@ async def import_products(
     # The reader is one batch ahead of the database, in a thread that ends before what it reads from is closed.
     with (
         Seen() as seen,
-        closing(_batches(file, kind, currency, seen, batch_size)) as batches,
+        closing(_batches(file, kind, currency, seen, batch_size or BATCH)) as batches,
         ThreadPoolExecutor(1) as reader,
     ):
         ahead = loop.run_in_executor(reader, next, batches, None)
