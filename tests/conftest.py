@@ -4,23 +4,43 @@ import asyncio
 import os
 import shutil
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import LiteralString
 
+import psycopg
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import make_url
 
 from commerce.schema import migrations
 from core.clock import SystemClock
 from core.database import Database
 from core.ids import new_id
+from core.jobs.engine import sync_url
 from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
 pytest_plugins = ["tests.fixtures.application", "tests.fixtures.processes", "tests.fixtures.s3"]
+_MEMORY = Path("/dev/shm")  # noqa: S108  not a secret place, a fast one
+_ROOM_BYTES = 2 * 1024**3  # several times what a run keeps at once; a container's usual 64 MB are not enough
+_SERVER_SETTINGS: tuple[LiteralString, ...] = (  # it outlives no crash
+    "ALTER SYSTEM SET fsync = off",
+    "ALTER SYSTEM SET full_page_writes = off",
+    "ALTER SYSTEM SET max_wal_size = '128MB'",
+    "SELECT pg_reload_conf()",
+)
+Administer = Callable[[str], None]
+
+
+def pytest_configure() -> None:
+    """The files of tests are in memory where there is room: each commit, and each copy of a database, waits for them.
+
+    PYTEST_DEBUG_TEMPROOT or --basetemp names another place.
+    """
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
 @pytest.fixture(scope="session")
@@ -54,19 +74,30 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
         folder = tmp_path_factory.mktemp("postgres")
         with PostgresServer(folder, cleanup_mode="delete") as server:
-            url = server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
-            for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):  # it outlives no crash
-                asyncio.run(_administer(url, statement))
-            yield url
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                for statement in _SERVER_SETTINGS:
+                    connection.execute(statement)
+            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> str:
+def administer(postgres_url: str) -> Iterator[Administer]:
+    """Runs a statement of its own making, such as CREATE DATABASE, over the one connection that is kept for it."""
+    with psycopg.connect(sync_url(make_url(postgres_url)), autocommit=True) as connection:
+
+        def administer(statement: str) -> None:
+            connection.execute(statement.encode())  # psycopg takes what is not literal as bytes
+
+        yield administer
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str, administer: Administer) -> str:
     """A migrated database that each test copies."""
     name = new_id("template")
+    administer(f"CREATE DATABASE {name}")
 
     async def make() -> None:
-        await _administer(postgres_url, f"CREATE DATABASE {name}")
         database = Database(_renamed(postgres_url, name))
         await migrations().upgrade(database)
         await _prepare_jobs(database)
@@ -105,12 +136,12 @@ def _fresh_url(request: pytest.FixtureRequest, kind: str, folder: Path, *, empty
             shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield _sqlite_url(path)
         return
-    server: str = request.getfixturevalue("postgres_url")
+    administer: Administer = request.getfixturevalue("administer")
     template = "template1" if empty else request.getfixturevalue("postgres_template")
     name = new_id("test")
-    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield _renamed(server, name)
-    asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _renamed(request.getfixturevalue("postgres_url"), name)
+    administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @asynccontextmanager
@@ -193,13 +224,6 @@ async def postgres_database(postgres_database_url: str) -> AsyncIterator[Databas
 
 def _sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
-
-
-async def _administer(url: str, statement: str) -> None:
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
 
 
 def _renamed(url: str, database: str) -> str:
