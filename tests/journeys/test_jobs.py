@@ -149,7 +149,7 @@ def test_report_that_is_killed_is_made_at_the_next_start_and_told_once(
     assert row["gross"] == {"amount": 1500, "currency": "USD"}
     events = rows(var, "SELECT type, count(*) FROM events WHERE type IN ('report.ready', 'job.updated') GROUP BY type")
     assert events == [("job.updated", 1), ("report.ready", 1)]
-    assert [file.name for file in (var / "reports").iterdir() if not file.name.startswith(".")] == [job["id"]]
+    assert [file.name for file in (var / "objects" / "reports").iterdir()] == [job["id"]]
 
 
 class Mailbox:
