@@ -1,5 +1,7 @@
 """The files of POST /products/import: there before any job wants them, and none that no job wants."""
 
+from pathlib import Path
+
 import httpx2
 import pytest
 from sqlalchemy import select
@@ -7,6 +9,8 @@ from sqlalchemy import select
 from core.jobs.models import JobRow
 from core.resources import Resources
 from core.settings import DataSettings, Settings, with_embedded_secrets
+from tests.fixtures.application import LogEntries, key_with, new_app
+from tests.fixtures.asgi import client_of, serve
 from tests.public_api.catalog.test_commits import broken_commit
 from tests.public_api.catalog.test_import import CSV, PATH, kept
 
@@ -57,17 +61,18 @@ async def test_upload_under_a_key_that_was_used_is_removed(
     assert await kept(resources) == await uploads(resources)
 
 
-class TestStoreThatIsAway:
-    @pytest.fixture
-    def settings(self, settings: Settings, s3_url: str) -> Settings:
-        data = DataSettings(data_dir=settings.data.data_dir, objects_url=f"{s3_url}-other")
-        return with_embedded_secrets(Settings(data=data))
+async def test_upload_that_the_store_does_not_take_is_refused_and_no_job_asked_for(
+    settings: Settings, gateway_template: Path, s3_url: str, log_entries: LogEntries
+) -> None:
+    data = DataSettings(data_dir=settings.data.data_dir, objects_url=f"{s3_url}-other")
+    app = new_app(with_embedded_secrets(Settings(data=data)), gateway_template)
+    async with serve(app) as served, client_of(served) as client:
+        resources: Resources = served.state["resources"]
+        writer = await key_with(resources, "catalog:write")
 
-    async def test_upload_is_refused_and_no_job_asked_for(
-        self, client: httpx2.AsyncClient, resources: Resources, writer: dict[str, str]
-    ) -> None:
         refused = await client.post(PATH, content=CSV, headers=writer | FILE)
 
         assert (refused.status_code, refused.json()["code"]) == (503, "objects_unavailable")
         assert refused.headers["Retry-After"] == "2"
         assert await uploads(resources) == []
+    assert [entry["level"] for entry in log_entries.application] == ["warning"]
