@@ -10,6 +10,7 @@ from commerce.catalog.jobs import ImportFile, ask_for_import, fault_lines
 from core.database import Database
 from core.jobs.entities import Job
 from core.jobs.models import JobRow
+from core.objects import ObjectInfo
 from core.objects.store import StoredObjects
 from core.resources import Resources, assemble
 from core.settings import Settings
@@ -34,6 +35,12 @@ class Watching(StoredObjects):
                 assert row.checkpoint is not None
                 self.committed[key] = row.checkpoint["batches"]
         await super().put(key, data)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        """In no order, as the protocol says."""
+        found = [each async for each in super().list(prefix)]
+        for each in reversed(found):
+            yield each
 
 
 @pytest.fixture
@@ -96,6 +103,20 @@ async def test_upload_is_deleted_in_the_end(house: Resources, objects: Watching)
 
     assert job.state == "succeeded"
     assert [found.key async for found in objects.list()] == []
+
+
+async def test_job_whose_process_died_in_the_very_end_needs_no_upload(house: Resources) -> None:
+    file = ImportFile(upload=UPLOAD, format="jsonl", name="a", size=9, actor="test")
+    counts = {"created": 7, "updated": 0, "unchanged": 0, "failed": 0}
+    async with house.database.write() as session:
+        job = await ask_for_import(session, house.jobs, file, None)
+        row = await session.get_one(JobRow, job.id)
+        row.checkpoint = {"batches": 4, "counts": counts, "faults": "", "ended": True}
+
+    await run_jobs(house)
+
+    ended = await job_now(house, job.id)
+    assert (ended.state, ended.result) == ("succeeded", counts)
 
 
 async def test_upload_stays_for_the_next_attempt_where_the_job_fails(house: Resources, objects: Watching) -> None:
