@@ -59,7 +59,7 @@ async def ask_for_import(session: WriteSession, jobs: Jobs, file: ImportFile, ow
     return await jobs.enqueue(session, import_file, file, owner=owner)
 
 
-@job("catalog.import", queue=IMPORTS, max_attempts=5, timeout_seconds=6 * 3600)
+@job("catalog.import", queue=IMPORTS, max_attempts=5, timeout_seconds=6 * 3600, own_process=True)
 async def import_file(run: JobRun, args: ImportFile) -> dict[str, Any]:
     """Batches of products, each committed with how far it is: after a crash it goes on with the next one."""
     settings = run.resources.settings

@@ -42,7 +42,7 @@ class JobRun:
         self.slot = slot
         self.cancel_requested = False
         self._slots = slots
-        self._steps = dict(steps)
+        self.steps = dict(steps)
         self._unsaved: dict[str, Any] = {}  # progress and message
 
     @property
@@ -98,11 +98,11 @@ class JobRun:
         It must be plain JSON. The action itself may run twice where the process dies before its result is kept: hand
         `once_key(name)` to whatever it calls outside the database.
         """
-        if name not in self._steps:
-            self._steps[name] = from_json(to_json(await action()))
+        if name not in self.steps:
+            self.steps[name] = from_json(to_json(await action()))
             async with self.transaction() as session:
-                await session.execute(update(JobRow).where(JobRow.id == self.id).values(steps=self._steps))
-        kept: T = self._steps[name]
+                await session.execute(update(JobRow).where(JobRow.id == self.id).values(steps=self.steps))
+        kept: T = self.steps[name]
         return kept
 
     def once_key(self, step: str) -> str:

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, DateTime, func, insert, select, text, upda
 
 from core.database import Database, WriteSession
 from core.jobs.models import JobSlotRow
+from core.settings import Settings
 
 _LOCK = 7205759405  # of pg_advisory_xact_lock; the event log's is the one before
 
@@ -182,6 +183,12 @@ class TableSlots:
         async with self._database.write() as session:
             freed = update(JobSlotRow).where(*_is(slot)).values(holder=None, fence=JobSlotRow.fence + 1)
             await session.execute(freed)
+
+
+def slots_of(settings: Settings, database: Database, lease_seconds: float) -> Slots:
+    if settings.embedded:
+        return FileSlots(settings.data.data_dir / "job-slots")
+    return TableSlots(database, lease_seconds=lease_seconds)
 
 
 def _is(slot: Slot) -> tuple[ColumnElement[bool], ...]:

@@ -127,11 +127,11 @@ StartWorker = Callable[..., Process]
 
 @pytest.fixture
 def start_worker(start: StartProcess) -> StartWorker:
-    def start_worker(shop: Shop, **environment: str) -> Process:
+    def start_worker(shop: Shop, program: str = "program", **environment: str) -> Process:
         return start(
             sys.executable,
             "-m",
-            "tests.core.jobs.program",
+            f"tests.core.jobs.{program}",
             PORTICO_DATABASE_URL=shop.url,
             PORTICO_SECRET_KEY=SECRET,
             **environment,
