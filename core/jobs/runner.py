@@ -74,7 +74,7 @@ class Runner:
         self._apart = apart
         self.slot: Slot | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.running: dict[str, tuple[JobRun, asyncio.Future[Any]]] = {}
+        self.running: dict[str, tuple[JobRun, asyncio.Task[Any]]] = {}
         # DBOS writes the end of a workflow in the loop's own few threads; on SQLite it may wait there for a transaction
         # whose owner waits for such a thread.
         self._recording = asyncio.Semaphore(2)
@@ -126,7 +126,8 @@ class Runner:
         if job_id in self.running:
             run, task = self.running[job_id]
             run.cancel_requested = True
-            task.cancel()
+            if not task.cancelling():  # once: it may be cleaning up
+                task.cancel()
 
     async def _begin(self, slot: Slot, job_id: str, dispatch: int) -> _Started | None:
         now = self._resources.clock.now()

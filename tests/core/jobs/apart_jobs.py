@@ -20,6 +20,11 @@ registry = Registry()
 registry.queue("apart", per_process=4)
 
 
+def shown(pid: int, what: str) -> str:
+    """What others can see of a process."""
+    return Path(f"/proc/{pid}/{what}").read_text()
+
+
 @registry.job("apart.import", queue="apart", backoff_seconds=0.01, own_process=True)
 async def import_apart(run: JobRun, args: Work) -> dict[str, Any] | None:
     return await import_rows.handler(run, args)
@@ -31,8 +36,8 @@ async def tells(run: JobRun, _args: Work) -> dict[str, Any]:
     sys.stdout.write("not an answer\n")
     structlog.get_logger("test").warning("said_by_the_job")
     return {
-        "command": Path("/proc/self/cmdline").read_text(),
-        "environment": Path("/proc/self/environ").read_text(),
+        "command": shown(os.getpid(), "cmdline"),
+        "environment": shown(os.getpid(), "environ"),
         "niceness": os.nice(0),
         "secret": run.resources.settings.secret_key.get_secret_value(),
         "path": Path("a"),
@@ -77,6 +82,7 @@ async def tidy(run: JobRun, args: Effects) -> None:
     try:
         await asyncio.sleep(3600)
     finally:
+        await asyncio.sleep(1)  # longer than until the worker looks again
         args.file.write_text("clean")
 
 

@@ -23,6 +23,7 @@ from tests.core.jobs.apart_jobs import (
     patient_apart,
     refused_apart,
     registry,
+    shown,
     stale,
     stubborn,
     takes_files,
@@ -87,13 +88,13 @@ async def test_child_shows_no_secret_and_lets_its_worker_go_first(sqlite_shop: S
     job = await sqlite_shop.until((await sqlite_shop.enqueue(tells)).id)
 
     assert job.result is not None
-    assert SECRET in Path(f"/proc/{process.pid}/environ").read_text()
+    assert SECRET in shown(process.pid, "environ")
     assert SECRET not in job.result["command"] + job.result["environment"]
     assert "PORTICO_" not in job.result["environment"]
     assert (job.result["secret"], job.result["path"], job.result["niceness"]) == (SECRET, "a", os.nice(0) + 10)
     process.until("said_by_the_job")
     logged = [json.loads(line) for line in process.stderr.splitlines() if line.startswith("{")]
-    assert ["said_by_the_job"] == [line["event"] for line in logged]
+    assert [line["event"] for line in logged] == ["said_by_the_job"]
     assert "not an answer" in process.stderr
 
 
