@@ -23,7 +23,7 @@ from core.settings import Settings
 
 # Each import reads in a thread of its own, and all write to the same tables.
 IMPORTS = queue("imports", per_process=1, overall=2).name
-_BATCH = 100  # products: other writers wait for one batch at most, and it is done again after a crash
+_BATCH = 50  # products: other writers wait for one batch at most, and it is done again after a crash
 _COUNTS = ("created", "updated", "unchanged", "failed")
 
 

@@ -231,6 +231,18 @@ async def test_feeder_that_is_started_goes_on_where_the_last_one_ended(desk: Des
     assert [each.subject for each in await desk.deliveries()] == [*(f"prod_{n}" for n in range(12)), "prod_new"]
 
 
+async def test_events_that_no_endpoint_waits_for_are_passed_over_at_once(desk: Desk) -> None:
+    disabled = await desk.add(URL)
+    await desk.update(disabled.endpoint.id, state="disabled")
+    await desk.happen(*(f"prod_{n}" for n in range(12)), feed=False)
+    feeder = Feeder(desk.resources, Tailer(desk.database, desk.resources.hub), batch=5)
+
+    more = await feeder.feed()
+
+    assert (more, await cursor(desk.database)) == (False, 12)
+    assert await desk.deliveries() == []
+
+
 async def cursor(database: Database) -> int:
     async with database.read() as session:
         return int(await session.scalar(select(CursorRow.position)))

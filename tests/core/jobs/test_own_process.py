@@ -91,7 +91,7 @@ async def test_child_shows_no_secret_and_lets_its_worker_go_first(sqlite_shop: S
     assert SECRET in shown(process.pid, "environ")
     assert SECRET not in job.result["command"] + job.result["environment"]
     assert "PORTICO_" not in job.result["environment"]
-    assert (job.result["secret"], job.result["path"], job.result["niceness"]) == (SECRET, "a", os.nice(0) + 10)
+    assert (job.result["secret"], job.result["path"], job.result["niceness"]) == (SECRET, "a", os.nice(0) + 5)
     process.until("said_by_the_job")
     logged = [json.loads(line) for line in process.stderr.splitlines() if line.startswith("{")]
     assert [line["event"] for line in logged] == ["said_by_the_job"]
