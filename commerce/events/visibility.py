@@ -25,12 +25,17 @@ def is_visible(event: Event, principal: Principal) -> bool:
     return event.visibility in _kinds(principal) or (event.visibility == "owner" and own)
 
 
+def sees_what_is_owned(principal: Principal) -> bool:
+    """By whomever: everybody's orders."""
+    return principal.sees_everybody and principal.may("orders:read")
+
+
 def _kinds(principal: Principal) -> list[Visibility]:
     kinds: list[Visibility] = ["everybody"]
     if principal.sees_unpublished:
         kinds.append("editors")
     if principal.sees_everybody:
         kinds.append("staff")
-        if principal.may("orders:read"):
-            kinds.append("owner")
+    if sees_what_is_owned(principal):
+        kinds.append("owner")
     return kinds
