@@ -6,13 +6,11 @@ import signal
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from sqlalchemy import text
 
-from core.jobs.registry import JobType
 from core.jobs.worker import JobWorker, Timing
 from core.settings import TestSettings as FailpointSettings
 from tests.core.jobs.apart_jobs import (
@@ -183,11 +181,13 @@ async def test_attempt_that_takes_too_long_is_ended_with_its_process(sqlite_shop
     assert left == before
 
 
-async def cancelled(shop: Shop, job: JobType[Any], args: Any = None) -> None:
-    """Cancels it when it runs, and proves that its process is gone when it is cancelled."""
+async def cancelled(shop: Shop, file: Path, *, frozen: bool) -> None:
+    """Cancels a job that runs, and proves that its process is gone when it is cancelled."""
     async with worker(shop):
-        made = await shop.enqueue(job, args)
+        made = await shop.enqueue(tidy, Effects(file=file))
         pid = await process_of(shop, made.id)
+        if frozen:
+            os.kill(pid, signal.SIGSTOP)
         async with shop.database.write() as session:
             await shop.jobs.cancel(session, made.id)
         done = await shop.until(made.id)
@@ -197,13 +197,15 @@ async def cancelled(shop: Shop, job: JobType[Any], args: Any = None) -> None:
 
 
 async def test_cancelled_job_cleans_up_and_ends(sqlite_shop: Shop, tmp_path: Path) -> None:
-    await cancelled(sqlite_shop, tidy, Effects(file=tmp_path / "file"))
+    await cancelled(sqlite_shop, tmp_path / "file", frozen=False)
 
     assert (tmp_path / "file").read_text() == "clean"
 
 
-async def test_cancelled_job_that_does_not_listen_ends_too(sqlite_shop: Shop) -> None:
-    await cancelled(sqlite_shop, stubborn)
+async def test_cancelled_job_that_does_not_listen_is_killed(sqlite_shop: Shop, tmp_path: Path) -> None:
+    await cancelled(sqlite_shop, tmp_path / "file", frozen=True)
+
+    assert not (tmp_path / "file").exists()
 
 
 async def test_job_that_kills_its_process_is_tried_again_and_then_dead(sqlite_shop: Shop) -> None:
