@@ -52,7 +52,7 @@ class Shop:
         assert found is not None
         return found
 
-    async def until(self, job_id: str, *states: str, seconds: float = 20.0) -> Job:
+    async def until(self, job_id: str, *states: str, seconds: float = 60.0) -> Job:
         """The job in one of these states, waited for; finished if none is named."""
         deadline = time.monotonic() + seconds
         while True:
@@ -62,7 +62,7 @@ class Shop:
             assert time.monotonic() < deadline, job
             await asyncio.sleep(0.02)
 
-    async def when(self, question: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    async def when(self, question: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not await question():
             assert time.monotonic() < deadline

@@ -96,19 +96,18 @@ async def test_child_shows_no_secret_and_lets_its_worker_go_first(sqlite_shop: S
     assert "not an answer" in process.stderr
 
 
-async def test_progress_is_seen_while_it_runs(sqlite_shop: Shop) -> None:
+async def test_progress_is_seen_while_it_runs(sqlite_shop: Shop, tmp_path: Path) -> None:
     shop = sqlite_shop
-    async with worker(shop):
-        made = await shop.enqueue(import_apart, Work(items=2, batch=1, pause=3))
+    async with worker(shop, replace(QUICK, drain=0.0)):
+        made = await shop.enqueue(tidy, Effects(file=tmp_path / "file"))
 
-        async def half() -> bool:
-            return (await shop.job(made.id)).progress == 0.5
+        async def a_quarter() -> bool:
+            return (await shop.job(made.id)).progress == 0.25
 
-        await shop.when(half)
+        await shop.when(a_quarter)
         job = await shop.job(made.id)
-        await shop.until(made.id)
 
-    assert (job.state, job.message) == ("running", "1 of 2")
+    assert (job.state, job.message) == ("running", "it waits")
 
 
 async def test_refusal_is_not_tried_again(sqlite_shop: Shop) -> None:
@@ -306,14 +305,14 @@ async def test_child_that_outlives_its_worker_commits_nothing_after_the_next_has
 async def test_job_whose_slot_is_taken_away_is_run_again(postgres_shop: Shop) -> None:
     shop = postgres_shop
     async with worker(shop):
-        made = await shop.enqueue(import_apart, Work(items=60, batch=1, pause=0.02))
+        made = await shop.enqueue(import_apart, Work(items=30, batch=1, pause=0.02))
         await process_of(shop, made.id, items=2)
         async with shop.database.write() as session:
             await session.execute(text("UPDATE job_slots SET holder = NULL, fence = fence + 1"))
         job = await shop.until(made.id)
 
     assert (job.state, job.attempts) == ("succeeded", 2)
-    assert await shop.items(job.id) == list(range(60))
+    assert await shop.items(job.id) == list(range(30))
 
 
 async def test_stopping_ends_the_child_and_hands_its_job_to_the_next_worker(sqlite_shop: Shop) -> None:
