@@ -16,22 +16,11 @@ import httpx2
 import pytest
 from aiosmtpd.controller import Controller
 
-from tests.fixtures.processes import PORTICO, Process, StartProcess
+from tests.fixtures.processes import PORTICO, StartProcess
+from tests.journeys.shop import place_orders, serve, shop_key
 
 SECRET = "long enough to be a secret"
-SCOPES = "catalog:read,catalog:write,orders:read,orders:write,events:read,reports:read"
 PRODUCTS = 5_000
-
-
-def serve(start: StartProcess, **environment: str) -> tuple[Process, str]:
-    server = start(*PORTICO, "serve", "--port", "0", **environment)
-    return server, server.until(r"Portico is ready: (\S+)")[1]
-
-
-def shop_key(start: StartProcess, **environment: str) -> dict[str, str]:
-    keys = start(*PORTICO, "keys", "create", "journey", "--scopes", SCOPES, **environment)
-    assert keys.wait(30) == 0, keys.story
-    return {"Authorization": f"Bearer {keys.stdout.strip()}"}
 
 
 def until(question: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -115,15 +104,6 @@ def test_import_that_is_killed_goes_on_at_the_next_start_and_does_no_product_twi
     assert Counter(handle for batch in batches for handle in batch["created"]) == {
         f"mug-{number}": 1 for number in range(PRODUCTS)
     }
-
-
-def place_orders(address: str, key: dict[str, str], count: int) -> None:
-    product = {"title": "Mug", "variants": [{"sku": "MUG", "price": {"amount": 250, "currency": "USD"}}]}
-    assert httpx2.post(f"{address}/public/v1/products", json=product, headers=key).status_code == 201
-    for number in range(count):
-        body = {"lines": [{"sku": "MUG", "quantity": 2}], "email": "ada@example.com"}
-        placed = httpx2.post(f"{address}/public/v1/orders", json=body, headers=key | {"Idempotency-Key": str(number)})
-        assert placed.status_code == 201
 
 
 @pytest.mark.parametrize("statement", [1, 3, 5, 7])
