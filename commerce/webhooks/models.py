@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, PlainOrder
@@ -19,6 +19,9 @@ class EndpointRow(Base):
 
     id: Mapped[str] = mapped_column(PlainOrder, primary_key=True)
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    scopes: Mapped[list[str] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # of the key that made it; None: all that its owner has
     url: Mapped[str] = mapped_column(String)
     description: Mapped[str] = mapped_column(String)
     types: Mapped[list[str]]  # none: all

@@ -15,7 +15,7 @@ from commerce.webhooks.entities import OPEN, Delivery, delivery
 from commerce.webhooks.errors import DeliveryInProgress, DeliveryNotFound, EndpointDisabled
 from commerce.webhooks.lanes import Enqueue, Lanes
 from commerce.webhooks.models import DeliveryRow, EndpointRow
-from commerce.webhooks.repository import SHOP, WebhookRepository, belongs_to
+from commerce.webhooks.repository import WebhookRepository, belongs_to
 from commerce.webhooks.service import locked_endpoint
 from core.clock import Clock
 from core.database import WriteSession
@@ -106,17 +106,16 @@ class RedeliveryService:
 
     async def _events(self, command: RedeliverRange, endpoint: EndpointRow) -> tuple[list[Event], bool]:
         repository = WebhookRepository(self._session)
-        owner = SHOP
-        if endpoint.user_id is not None:
-            owner = (await repository.owners({endpoint.user_id}))[endpoint.user_id]
+        viewer = await repository.viewer(endpoint.user_id, endpoint.scopes)
+        assert viewer is not None  # noqa: S101  `_ready` has refused whose owner may not sign in
         # What the feeder has not come to yet it will make deliveries of itself.
         last = await repository.cursor()
         if command.until is not None:
             last = min(last, position_of(command.until))
         found, more = await EventLog(self._session).after(
-            command.after, visible=visible_to(owner), types=endpoint.types, limit=MAX_EVENTS
+            command.after, visible=visible_to(viewer), types=endpoint.types, limit=MAX_EVENTS
         )
-        events = [event for event in found if event.position <= last and wants(endpoint.types, owner, event)]
+        events = [event for event in found if event.position <= last and wants(endpoint.types, viewer, event)]
         return events, more and len(events) == len(found)
 
     async def _ready(self, endpoint_id: str) -> EndpointRow:

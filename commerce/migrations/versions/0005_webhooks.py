@@ -24,6 +24,7 @@ def upgrade() -> None:
         "webhook_endpoints",
         sa.Column("id", PLAIN_ORDER, nullable=False),
         sa.Column("user_id", PLAIN_ORDER, nullable=True),
+        sa.Column("scopes", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("url", sa.String(), nullable=False),
         sa.Column("description", sa.String(), nullable=False),
         sa.Column("types", sa.JSON(), nullable=False),
