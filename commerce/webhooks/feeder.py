@@ -119,8 +119,8 @@ class Feeder:
         rows = [event_values(each, event, bodies[event.position], now) for each, event in wanted]
         await insert_rows(session, table, rows)
         lanes = Lanes(session, self._enqueue, now)
-        for endpoint_id, subject in dict.fromkeys((each, event.subject) for each, event in wanted):
-            await lanes.advance(endpoint_id, subject)
+        for endpoint_id in dict.fromkeys(each for each, _ in wanted):
+            await lanes.refill(endpoint_id)
 
 
 def _end(wanted: Sequence[tuple[str, Event]]) -> int | None:

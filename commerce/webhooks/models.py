@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.database import Base, PlainOrder
 
 _OPEN = text("state IN ('pending', 'failed')")
+_WAITING = text("state IN ('pending', 'failed') AND next_attempt_at IS NULL")
 _SCHEDULED = text("next_attempt_at IS NOT NULL")
 
 
@@ -44,7 +45,8 @@ class DeliveryRow(Base):
     """One event for one endpoint, with the bytes that each attempt sends.
 
     A delivery that has `next_attempt_at` has a job. Those of an endpoint and a subject have one such at most, the
-    others wait for it: the database itself keeps their order.
+    others wait for it: the database itself keeps their order. One that has none, and is open, waits for the end of
+    another of its endpoint.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -66,6 +68,13 @@ class DeliveryRow(Base):
             "position",
             sqlite_where=_OPEN,
             postgresql_where=_OPEN,
+        ),
+        Index(
+            "ix_webhook_deliveries_waiting",
+            "endpoint_id",
+            "position",
+            sqlite_where=_WAITING,
+            postgresql_where=_WAITING,
         ),
     )
 

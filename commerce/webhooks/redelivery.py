@@ -16,6 +16,7 @@ from commerce.webhooks.errors import DeliveryInProgress, DeliveryNotFound, Endpo
 from commerce.webhooks.lanes import Enqueue, Lanes
 from commerce.webhooks.models import DeliveryRow, EndpointRow
 from commerce.webhooks.repository import WebhookRepository, belongs_to
+from commerce.webhooks.schedule import LONGEST_ATTEMPT
 from commerce.webhooks.service import locked_endpoint
 from core.clock import Clock
 from core.database import WriteSession
@@ -24,7 +25,6 @@ from core.eventlog import Event, EventLog, position_of
 MAX_EVENTS = 500  # of one call
 RETENTION = timedelta(days=30)
 _FORGOTTEN_AT_ONCE = 1000
-_LONGEST_ATTEMPT = timedelta(seconds=60)  # after it, whoever sent is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class RedeliveryService:
             raise DeliveryNotFound(f"no webhook delivery {delivery_id[:40]!r}")
         endpoint = await self._ready(owner)
         row = await self._session.get_one(DeliveryRow, delivery_id, populate_existing=True)
-        if row.sending_since is not None and self._now - row.sending_since < _LONGEST_ATTEMPT:
+        if row.sending_since is not None and self._now - row.sending_since < LONGEST_ATTEMPT:
             raise DeliveryInProgress(retry_after_seconds=5)
         await self._again(row)
         await self._lanes.advance(endpoint.id, row.subject)
@@ -98,8 +98,7 @@ class RedeliveryService:
             elif row.state not in OPEN:
                 await self._again(row)
         await self._session.flush()
-        for subject in dict.fromkeys(event.subject for event in events):
-            await self._lanes.advance(endpoint.id, subject)
+        await self._lanes.refill(endpoint.id)
         asked = {"after": command.after, "until": command.until, "count": len(events)}
         await self._audit.record("webhook_endpoint.redeliver", endpoint.id, None, asked)
         return Redelivered(len(events), events[-1].id if more else None)

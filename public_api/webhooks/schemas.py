@@ -91,7 +91,8 @@ class Delivery(BaseModel):
     )
     attempts: int
     next_attempt_at: datetime | None = Field(
-        description="null while it is open: it waits for an earlier event of the same subject."
+        description="null while it is open: it waits for an earlier event of the same subject, or for one of the four "
+        "that are sent to an endpoint at once."
     )
     last_status: int | None
     last_error: str | None = Field(description="Why there was no answer.")

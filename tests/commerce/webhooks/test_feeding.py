@@ -248,7 +248,7 @@ async def test_feeders_of_several_processes_at_once_make_each_delivery_once(
         counts = select(func.count(), func.count(DeliveryRow.position.distinct()))
         assert tuple((await reading.execute(counts)).one()) == (120, 60)
     assert await cursor(desk.database) == 60
-    assert len(await jobs_of(desk)) == 14  # one for each endpoint and subject
+    assert len(await jobs_of(desk)) == 8  # four of each endpoint
     for house in houses:
         await house.jobs.close()
         await house.database.close()
