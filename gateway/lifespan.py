@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
+from commerce.events.filter import topics_of
 from commerce.schema import migrations
 from core.database import Database
 from core.errors import Unavailable
@@ -15,6 +16,7 @@ from core.jobs.jobs import engine_versions
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
+from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
 from gateway.working import working
 
@@ -34,6 +36,7 @@ class GatewayState(TypedDict):
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
     tailer: Tailer
+    broadcast: Broadcast
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -56,15 +59,19 @@ def root_lifespan(
                     await migrations().upgrade(resources.database)
                     await resources.jobs.prepare()
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
+                if settings.data.redis_url is not None:
+                    probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
                 tailer = Tailer(Database(resources.settings.database_url), resources.hub)
-                async with tailer, working(resources, tailer, serving, draining):
+                broadcast = Broadcast(tailer, topics_of, draining)
+                async with tailer, broadcast, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
                         "health": Health(probes),
                         "tailer": tailer,
+                        "broadcast": broadcast,
                         "topology": topology,
                         "asset": asset,
                     }

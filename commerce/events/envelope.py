@@ -55,3 +55,13 @@ def cloud_event(event: Event, source: str) -> CloudEvent:
             "data": event.data,
         }
     )
+
+
+class EventEncoder:
+    """An event as it goes over the wire. One per process and source: `Shared.form` knows its methods again."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def json(self, event: Event) -> bytes:
+        return cloud_event(event, self._source).model_dump_json().encode()

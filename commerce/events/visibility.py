@@ -19,7 +19,7 @@ SEEING: frozenset[Scope] = frozenset(("catalog:write", *_TELLS.values()))
 def visible_to(principal: Principal) -> ColumnElement[bool]:
     """For principals that may read events at all."""
     own = EventRow.owner_id == principal.user_id if principal.user_id is not None else false()
-    if _sees_owners(principal):
+    if sees_what_is_owned(principal):
         own = or_(own, EventRow.visibility == "owner")
     told = [EventRow.type.not_like(f"{hidden}%") for hidden in _hidden(principal)]
     return or_(EventRow.visibility.in_(_kinds(principal)), and_(EventRow.visibility == "owner", own, *told))
@@ -29,7 +29,12 @@ def is_visible(event: Event, principal: Principal) -> bool:
     if event.visibility != "owner":
         return event.visibility in _kinds(principal)
     own = principal.user_id is not None and event.owner_id == principal.user_id
-    return (own or _sees_owners(principal)) and not event.type.startswith(_hidden(principal))
+    return (own or sees_what_is_owned(principal)) and not event.type.startswith(_hidden(principal))
+
+
+def sees_what_is_owned(principal: Principal) -> bool:
+    """By whomever: everybody's orders."""
+    return principal.sees_everybody and principal.may("orders:read")
 
 
 def _kinds(principal: Principal) -> list[Visibility]:
@@ -39,10 +44,6 @@ def _kinds(principal: Principal) -> list[Visibility]:
     if principal.sees_everybody:
         kinds.append("staff")
     return kinds
-
-
-def _sees_owners(principal: Principal) -> bool:
-    return principal.sees_everybody and principal.may("orders:read")
 
 
 def _hidden(principal: Principal) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from core.database import ReadSession, WriteSession
 from core.resources import Resources
 from core.settings import Settings
+from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
 
 
@@ -44,6 +45,15 @@ async def get_tailer(connection: HTTPConnection) -> Tailer:
 
 
 TailerDep = Annotated[Tailer, Depends(get_tailer)]
+
+
+async def get_broadcast(connection: HTTPConnection) -> Broadcast:
+    """As the tailer."""
+    broadcast: Broadcast = connection.state.broadcast
+    return broadcast
+
+
+BroadcastDep = Annotated[Broadcast, Depends(get_broadcast)]
 
 
 async def open_read_session(resources: ResourcesDep) -> AsyncIterator[ReadSession]:

@@ -1,0 +1,98 @@
+"""One client's events, in the order of the log, from its cursor on: first those that are kept, then those that come."""
+
+from types import TracebackType
+from typing import Self
+
+from commerce.events.filter import EventFilter
+from core.database import Database
+from core.eventlog import Event, EventLog, event_id, position_of
+from core.streams.broadcast import Broadcast, Draining, Shared, Subscription, TooSlow
+
+_PAGE = 500
+
+
+class EventFeed:
+    """`async with EventFeed(...) as feed:` Per stream. No session is open while it waits.
+
+    Nothing is left out and nothing comes twice: what is kept is read until there is no more, then the feed subscribes,
+    and reads once more what was committed meanwhile. Entering it raises InvalidCursor, CursorTooOld.
+    """
+
+    def __init__(
+        self, database: Database, broadcast: Broadcast, wanted: EventFilter, *, kind: str, after: str | None
+    ) -> None:
+        """`after` None: from now on. `kind` of stream is for the metrics."""
+        self._database = database
+        self._broadcast = broadcast
+        self._wanted = wanted
+        self._kind = kind
+        self._position = position_of(after) if after is not None else -1
+        self._subscription: Subscription | None = None
+        self._page: list[Event] = []
+        self._caught_up = after is None
+
+    async def __aenter__(self) -> Self:
+        if self._caught_up:
+            self._subscribe()
+            async with self._database.read() as session:
+                self._position = await EventLog(session).newest()
+        else:
+            self._page = await self._read()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unsubscribe()
+
+    @property
+    def cursor(self) -> str | None:
+        """Where to go on: all before it was taken, or not wanted. None while nothing has ever happened."""
+        position = self._position
+        if self._caught_up and self._subscription is not None and self._subscription.has_all:
+            position = max(position, self._broadcast.position or 0)
+        return event_id(position) if position > 0 else None
+
+    async def take(self, seconds: float | None = None) -> list[Shared]:
+        """The next ones, as soon as there are any; nothing after so many seconds.
+
+        Raises TooSlow, Draining, CursorTooOld where the log was trimmed meanwhile, DatabaseUnavailable.
+        """
+        while not self._caught_up:
+            if self._broadcast.draining:
+                raise Draining
+            page = self._page or await self._read()
+            self._page = []
+            if page:
+                self._position = page[-1].position
+                return [Shared(event) for event in page]
+            if self._subscription is None:
+                self._subscribe()
+            elif self._subscription.closed is TooSlow:  # no fault of the client: it was reading the log meanwhile
+                self._unsubscribe()
+            else:
+                self._caught_up = True
+        assert self._subscription is not None  # noqa: S101  so it is when it has caught up
+        while True:
+            taken = await self._subscription.take(seconds)
+            # What came by both ways comes once.
+            fresh = [each for each in taken if each.event.position > self._position]
+            if fresh:
+                self._position = fresh[-1].event.position
+            if fresh or not taken:
+                return fresh
+
+    async def _read(self) -> list[Event]:
+        async with self._database.read() as session:
+            found, _ = await EventLog(session).after(
+                event_id(self._position), visible=self._wanted.sql(), types=self._wanted.types, limit=_PAGE
+            )
+        return found
+
+    def _subscribe(self) -> None:
+        self._subscription = self._broadcast.subscribe(self._kind, self._wanted.topics(), self._wanted.wants)
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._broadcast.unsubscribe(self._subscription)
+            self._subscription = None

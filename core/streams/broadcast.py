@@ -1,0 +1,157 @@
+"""From the tailer to the clients of this process: each event is handed to those that asked for its topics.
+
+A client has room for so many events. One whose room is full is closed and let go: it loses its place, and no event, for
+the log keeps them. Nobody waits for anybody else.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from prometheus_client import Counter
+
+from core.eventlog import Event
+from core.tailer import Tailer
+
+QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
+SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
+T = TypeVar("T")
+
+
+class TooSlow(Exception):
+    """The client took longer to read than its room lasted. It may come back with its cursor."""
+
+
+class Draining(Exception):
+    """The server is about to stop. The client shall come back, to another."""
+
+
+class Shared:
+    """An event on its way to many. Each form of it is made once, by whoever needs it first."""
+
+    __slots__ = ("_forms", "event")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self._forms: dict[Any, Any] = {}
+
+    def form(self, make: Callable[[Event], T]) -> T:
+        """What `make` returns for the event. Give the same function each time."""
+        found: T | None = self._forms.get(make)
+        if found is None:
+            found = self._forms[make] = make(self.event)
+        return found
+
+
+class Subscription:
+    """Per client, until `Broadcast.unsubscribe`. `closed`: why it gets nothing any more."""
+
+    def __init__(self, kind: str, topics: Collection[str], wants: Callable[[Event], bool], limit: int) -> None:
+        self.topics = topics
+        self.wants = wants
+        self.closed: type[TooSlow | Draining] | None = None
+        self._kind = kind
+        self._limit = limit
+        self._queue: list[Shared] = []
+        self._woken = asyncio.Event()
+
+    def offer(self, shared: Shared) -> None:
+        if self.closed is not None:
+            return
+        if len(self._queue) >= self._limit:
+            SLOW.labels(self._kind).inc()
+            self._queue.clear()
+            self.close(TooSlow)
+            return
+        self._queue.append(shared)
+        self._woken.set()
+
+    def close(self, reason: type[TooSlow | Draining]) -> None:
+        self.closed = reason
+        self._woken.set()
+
+    async def take(self, seconds: float | None = None) -> list[Shared]:
+        """All that came, in order, as soon as there is something; nothing after so many seconds.
+
+        Raises TooSlow, Draining, now and ever after.
+        """
+        if not self._queue and self.closed is None:
+            self._woken.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+        if self.closed is not None:
+            raise self.closed
+        taken, self._queue = self._queue, []
+        return taken
+
+    @property
+    def has_all(self) -> bool:
+        """Whether everything that came was taken."""
+        return not self._queue and self.closed is not TooSlow
+
+
+class Broadcast:
+    """`async with Broadcast(tailer, topics_of, draining):` One per process."""
+
+    def __init__(self, tailer: Tailer, topics_of: Callable[[Event], Collection[str]], draining: asyncio.Event) -> None:
+        self._tailer = tailer
+        self._topics_of = topics_of
+        self._draining = draining
+        self._subscriptions: dict[str, dict[Subscription, None]] = defaultdict(dict)
+
+    async def __aenter__(self) -> Self:
+        self._leave = self._tailer.follow(self._receive)
+        self._drainer = asyncio.create_task(self._drain(), name="portico-streams")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        self._drainer.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._drainer
+
+    @property
+    def position(self) -> int | None:
+        """In the log: of the last event that was handed out here; None before the first look into it."""
+        return self._tailer.position
+
+    @property
+    def draining(self) -> bool:
+        return self._draining.is_set()
+
+    def subscribe(
+        self, kind: str, topics: Collection[str], wants: Callable[[Event], bool], *, limit: int = QUEUE_LIMIT
+    ) -> Subscription:
+        """To events from now on that have one of the topics and are wanted. `kind` of stream is for the metrics."""
+        made = Subscription(kind, topics, wants, limit)
+        for topic in topics:
+            self._subscriptions[topic][made] = None
+        if self.draining:
+            made.close(Draining)
+        return made
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        for topic in subscription.topics:
+            del self._subscriptions[topic][subscription]
+            if not self._subscriptions[topic]:
+                del self._subscriptions[topic]
+
+    def _receive(self, events: Sequence[Event]) -> None:
+        for event in events:
+            shared = Shared(event)
+            candidates = [self._subscriptions.get(topic, {}) for topic in self._topics_of(event)]
+            for subscription in {each: None for found in candidates for each in found}:
+                if subscription.wants(event):
+                    subscription.offer(shared)
+
+    async def _drain(self) -> None:
+        await self._draining.wait()
+        for subscriptions in list(self._subscriptions.values()):
+            for subscription in list(subscriptions):
+                subscription.close(Draining)
