@@ -18,7 +18,7 @@ from commerce.webhooks.content import body_of, event_values, wants
 from commerce.webhooks.jobs import enqueuer
 from commerce.webhooks.lanes import Lanes
 from commerce.webhooks.models import CursorRow, DeliveryRow, EndpointRow
-from commerce.webhooks.repository import SHOP, WebhookRepository
+from commerce.webhooks.repository import WebhookRepository, viewer_of
 from core.bulk import insert_rows
 from core.database import WriteSession
 from core.eventlog import Event, EventLog
@@ -98,15 +98,21 @@ class Feeder:
 
     async def _wanted(self, session: WriteSession, events: Sequence[Event]) -> list[tuple[str, Event]]:
         """Endpoint and event, in the order of the log."""
-        columns = EndpointRow.id, EndpointRow.user_id, EndpointRow.types, EndpointRow.after_position
+        columns = (
+            EndpointRow.id,
+            EndpointRow.user_id,
+            EndpointRow.scopes,
+            EndpointRow.types,
+            EndpointRow.after_position,
+        )
         endpoints = (await session.execute(select(*columns).where(EndpointRow.state == "enabled"))).all()
         owners = await WebhookRepository(session).owners({row.user_id for row in endpoints} - {None})
+        viewers = {row.id: viewer_of(row.user_id, row.scopes, owners) for row in endpoints}
         wanted = [
             (row.id, event)
             for event in events
             for row in endpoints
-            if event.position > row.after_position
-            and wants(row.types, owners.get(row.user_id) if row.user_id else SHOP, event)
+            if event.position > row.after_position and wants(row.types, viewers[row.id], event)
         ]
         if not wanted:
             return []
@@ -123,8 +129,8 @@ class Feeder:
         rows = [event_values(each, event, bodies[event.position], now) for each, event in wanted]
         await insert_rows(session, table, rows)
         lanes = Lanes(session, self._enqueue, now)
-        for endpoint_id, subject in dict.fromkeys((each, event.subject) for each, event in wanted):
-            await lanes.advance(endpoint_id, subject)
+        for endpoint_id in dict.fromkeys(each for each, _ in wanted):
+            await lanes.refill(endpoint_id)
 
 
 def _end(wanted: Sequence[tuple[str, Event]]) -> int | None:

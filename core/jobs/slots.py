@@ -191,6 +191,15 @@ def slots_of(settings: Settings, database: Database, lease_seconds: float) -> Sl
     return TableSlots(database, lease_seconds=lease_seconds)
 
 
+async def live_workers(database: Database, folder: Path) -> int:
+    """How many hold a slot at this moment; `folder` is that of SQLite's."""
+    if database.dialect == "sqlite":
+        return len(await FileSlots(folder).live())
+    held = select(func.count()).where(JobSlotRow.holder.is_not(None), JobSlotRow.lease_until >= _now())
+    async with database.read() as session:
+        return int(await session.scalar(held) or 0)
+
+
 def _is(slot: Slot) -> tuple[ColumnElement[bool], ...]:
     return JobSlotRow.slot == slot.number, JobSlotRow.fence == slot.fence, JobSlotRow.holder.is_not(None)
 
