@@ -1,5 +1,5 @@
 """uvicorn with two things more: the application learns when it is served, and of the shutdown before connections are
-waited for.
+waited for. What is loaded by then is kept from the garbage collector.
 """
 
 import socket
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+
+from gateway import heap
 
 # In-flight requests and streams get this long after SIGTERM; below gunicorn's graceful_timeout of 30 s.
 DRAIN_SECONDS = 20
@@ -30,6 +32,7 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        heap.settle()
         self._set("serving")
         if self._on_ready is not None:
             self._on_ready()
