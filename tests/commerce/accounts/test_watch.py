@@ -215,7 +215,7 @@ async def test_it_asks_once_for_all_in_statements_of_a_bounded_size(resources: R
         for each in (anna, bert, carl, carl, anna):
             watch.follow(each, Ends())
 
-        with recorded(resources.database) as statements:
+        with recorded(resources.database.reader) as statements:
             await watch._look()
 
     assert len([each for each in statements if "sign_ins" in each]) == 2
