@@ -1,5 +1,6 @@
-"""uvicorn with three things more: the application learns when it is served, and of the shutdown before connections are
-waited for; and connections whose other end is gone, or reads nothing, do not live for ever.
+"""uvicorn with more: the application learns when it is served, and of the shutdown before connections are waited for;
+connections whose other end is gone, or reads nothing, do not live for ever; and what is loaded by the time it serves is
+kept from the garbage collector.
 """
 
 import socket
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+
+from gateway import heap
 
 # In-flight requests and streams get this long after SIGTERM; below gunicorn's graceful_timeout of 30 s.
 DRAIN_SECONDS = 20
@@ -55,6 +58,7 @@ class DrainingServer(uvicorn.Server):
         for listener in sockets or ():
             let_go_of_the_dead(listener)
         await super().startup(sockets)
+        heap.settle()
         self._set("serving")
         if self._on_ready is not None:
             self._on_ready()
