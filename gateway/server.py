@@ -11,8 +11,9 @@ import uvicorn
 
 from gateway import heap
 
-# In-flight requests and streams get this long after SIGTERM; below gunicorn's graceful_timeout of 30 s.
-DRAIN_SECONDS = 20
+# In-flight requests and streams get this long after SIGTERM; with what closes after them the process is gone within
+# 20 s, and gunicorn's graceful_timeout of 28 s is far.
+DRAIN_SECONDS = 18
 KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 s of a balancer, which must be the one that closes
 OPTIONS: dict[str, Any] = {
     "lifespan": "on",
