@@ -7,8 +7,6 @@ from fastapi import Depends
 from commerce.accounts.principal import Principal
 from core.errors import Conflict
 from core.web.dependencies import BroadcastDep, ResourcesDep
-from core.web.sockets.connection import RESTART
-from core.web.sockets.farewell import reconnect
 from core.web.sockets.sockets import SocketsDep
 from public_api.realtime.frames import Send, Subscribe, Unsubscribe
 from public_api.realtime.socket import DoorkeeperDep, RequireSocketScope
@@ -51,4 +49,4 @@ async def follow_channels(
 
         await socket.run(handle)
         await subscriptions.stop()
-        await socket.close(reconnect(subscriptions.cursors) if socket.ending is RESTART else None)
+        await socket.close(subscriptions.cursors)

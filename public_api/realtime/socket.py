@@ -1,7 +1,7 @@
 """What every public WebSocket begins and ends with: who opens it, its place, and the life of its credential."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from commerce.accounts.tickets import principal_of_ticket
 from commerce.accounts.watch import ended
 from core.web.dependencies import ResourcesDep
 from core.web.sockets.connection import FrameSocket
-from core.web.sockets.handshake import check_origin, offer_of
+from core.web.sockets.handshake import bearer_token, check_origin
 from core.web.sockets.sockets import SocketsDep
 from public_api.auth import RequireScope, RequireSomebody, WatchDep
 from public_api.realtime.frames import FROM_CLIENT
@@ -25,10 +25,10 @@ async def get_socket_principal(websocket: WebSocket, resources: ResourcesDep, so
     """
     check_origin(websocket, resources.settings)
     sockets.require_running()
-    offer = offer_of(websocket)
-    if offer.ticket is not None:
-        return await principal_of_ticket(offer.ticket, "websocket", resources)
-    return await principal_for(offer.token, resources, "public")
+    token, ticket = bearer_token(websocket), websocket.query_params.get("ticket")
+    if token is None and ticket is not None:
+        return await principal_of_ticket(ticket, "websocket", resources)
+    return await principal_for(token, resources, "public")
 
 
 SocketPrincipalDep = Annotated[Principal, Depends(get_socket_principal)]
@@ -62,11 +62,9 @@ class Doorkeeper:
         async with self.sockets.accept(
             self.websocket, FROM_CLIENT, key=principal.name, expires_at=principal.expires_at
         ) as socket:
-            leave = self.watch.follow(principal, lambda how: socket.expire(ended(how)))
-            try:
+            with ExitStack() as stack:
+                stack.callback(self.watch.follow(principal, lambda how: socket.expire(ended(how))))
                 yield socket
-            finally:
-                leave()
 
 
 DoorkeeperDep = Annotated[Doorkeeper, Depends()]

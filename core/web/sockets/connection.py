@@ -5,10 +5,12 @@ that does not read makes its writers wait, each with the one frame that it has.
 """
 
 import asyncio
+import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -66,6 +68,7 @@ TOO_BIG = Ending(1009, "frame_too_big")
 TOO_MANY_FAULTS = Ending(1008, "too_many_faults")
 SILENT = Ending(4408, "heartbeat_lost")
 GONE = Ending(1006, "gone")  # never sent: the peer has left
+_RETRY_MS = (500, 5000)
 Handle = Callable[[Any], Awaitable[None]]
 
 
@@ -141,14 +144,14 @@ class FrameSocket:
             if text is not None and self.ending is None:
                 await self._take(text, handle)
 
-    async def close(self, farewell: BaseModel | None = None) -> None:
-        """After the last word, where there is one. A peer that has left, or does not read, is waited for no longer."""
+    async def close(self, cursors: Mapping[str, str | None] = MappingProxyType({})) -> None:
+        """Says why, and where the server restarts, where to go on. A peer that does not read is not waited for long."""
         ending = self.ending
         if ending is None or ending is GONE:
             return
         seconds = self._limits.goodbye_seconds
-        if farewell is not None:
-            await self._send({"type": "websocket.send", "text": farewell.model_dump_json()}, seconds)
+        if ending is RESTART:
+            await self._send({"type": "websocket.send", "text": _reconnect(cursors).model_dump_json()}, seconds)
         await self._send({"type": "websocket.close", "code": ending.code, "reason": ending.reason}, seconds)
 
     async def _receive(self) -> str | None:
@@ -213,6 +216,13 @@ class FrameSocket:
     async def refuse(self, error: AppError, channel: str | None = None) -> None:
         """Tells the peer; the socket stays open."""
         await self.send(frames.ErrorFrame(code=error.code, message=error.detail, channel=channel))
+
+
+def _reconnect(cursors: Mapping[str, str | None]) -> frames.Reconnect:
+    """Ids of events sort as the log does."""
+    known = [cursor for cursor in cursors.values() if cursor is not None]
+    retry_ms = random.randint(*_RETRY_MS)  # noqa: S311  no secret
+    return frames.Reconnect(after=min(known, default=None), cursors=dict(cursors), retry_ms=retry_ms)
 
 
 def _fault(error: ValidationError) -> str:

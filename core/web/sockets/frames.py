@@ -1,9 +1,9 @@
 """Frames that every socket speaks, whatever else it does. Each is a JSON object, told apart by its `type`."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 
 class Frame(BaseModel):
@@ -82,3 +82,8 @@ class Reconnect(Frame):
         examples=[{"catalog": "evt_0000000000042"}],
     )
     retry_ms: int = Field(description="Differs from socket to socket, so that not all come at once.", examples=[1830])
+
+
+# For sockets that know no others.
+BasicFrame = Annotated[Ping | Pong | Echo, Field(discriminator="type")]
+BASIC_FRAMES: TypeAdapter[BasicFrame] = TypeAdapter(BasicFrame)

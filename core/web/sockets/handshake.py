@@ -1,6 +1,5 @@
 """Before a socket is accepted: where its page is from, and what it brings to say who it is."""
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi.security.utils import get_authorization_scheme_param
@@ -20,31 +19,29 @@ class OriginNotAllowed(Denied):
     title = "Origin not allowed"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Offer:
-    """What a handshake brings: a bearer token, or a ticket in the address. `subprotocol` is the one to choose."""
-
-    token: str | None
-    ticket: str | None
-    subprotocol: str | None
-
-
-def offer_of(connection: HTTPConnection) -> Offer:
-    """A header comes before a subprotocol, and both before a ticket.
-
-    A browser that offered subprotocols breaks off where none is chosen. It should offer `portico.v1` beside its token;
-    where it offers the token alone, that is chosen: who hears it has just said it.
-    """
-    offered = [each.strip() for each in connection.scope.get("subprotocols", ())]
-    bearing = next((each for each in offered if each.startswith(_BEARER)), None)
+def bearer_token(connection: HTTPConnection) -> str | None:
+    """Of the Authorization header, or of the subprotocol `bearer.<token>`: browsers send no header."""
     scheme, token = get_authorization_scheme_param(connection.headers.get("authorization"))
-    if scheme.lower() != "bearer" or not token:
-        token = bearing.removeprefix(_BEARER) if bearing is not None else ""
-    return Offer(
-        token=token or None,
-        ticket=connection.query_params.get("ticket") if not token else None,
-        subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else bearing,
-    )
+    if scheme.lower() == "bearer" and token:
+        return token
+    bearing = _bearing(_offered(connection))
+    return (bearing or "").removeprefix(_BEARER) or None
+
+
+def chosen_subprotocol(connection: HTTPConnection) -> str | None:
+    """A browser that offered subprotocols breaks off where none is chosen. It should offer `portico.v1` beside its
+    token; where it offers the token alone, that is chosen: who hears it has just said it.
+    """
+    offered = _offered(connection)
+    return SUBPROTOCOL if SUBPROTOCOL in offered else _bearing(offered)
+
+
+def _offered(connection: HTTPConnection) -> list[str]:
+    return [each.strip() for each in connection.scope.get("subprotocols", ())]
+
+
+def _bearing(offered: list[str]) -> str | None:
+    return next((each for each in offered if each.startswith(_BEARER)), None)
 
 
 def check_origin(connection: HTTPConnection, settings: Settings) -> None:

@@ -16,10 +16,10 @@ from core.errors import Unavailable
 from core.streams.broadcast import Broadcast
 from core.streams.places import Places
 from core.web.sockets.connection import RESTART, FrameSocket, SocketLimits
-from core.web.sockets.handshake import offer_of
+from core.web.sockets.handshake import chosen_subprotocol
 
 PER_KEY = 100  # sockets of one person or key
-IN_ALL = 10_000  # some 50 kB each, while they are idle
+IN_ALL = 10_000  # some 60 kB each, while they are idle
 
 
 class ServerStopping(Unavailable):
@@ -52,7 +52,7 @@ class Sockets:
     ) -> AsyncIterator[FrameSocket]:
         """Welcomes the peer, and ends its socket when the server stops. Raises TooManyStreams before it accepts."""
         with self.places.take(key):
-            await websocket.accept(subprotocol=offer_of(websocket).subprotocol)
+            await websocket.accept(subprotocol=chosen_subprotocol(websocket))
             socket = FrameSocket(websocket, known, self.limits)
             leave = self.broadcast.at_drain(partial(socket.end, RESTART))
             try:
