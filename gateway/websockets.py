@@ -9,19 +9,23 @@ import logging
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
+from websockets.server import ServerProtocol
 
 FRAME_BYTES = 64 * 1024  # of a message in all its fragments; a larger one is not read to its end
 PING_SECONDS = 30.0  # of the protocol itself, for sockets whose application has no heartbeat of its own
 GOODBYE_SECONDS = 2.0  # that an application has, when the server stops, to close its sockets itself
 CLOSE_SECONDS = 5.0  # that a peer has to answer a close, and to read what was sent before
 _PIECES = 64
+_SAID_ALREADY = "ASGI callable returned without completing handshake."
 
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Not that a socket was opened: that line names its address, which may hold a ticket, and the access log has it.
-    Nor that a peer sent what is not UTF-8: that is answered with 1007.
+    Nor that a peer sent what is not UTF-8, which is answered with 1007, nor that a denial was no handshake.
     """
+    if record.msg == _SAID_ALREADY:
+        return False
     error = record.exc_info[0] if record.exc_info else None
     return record.levelno > logging.INFO and not (error is not None and issubclass(error, UnicodeDecodeError))
 
@@ -30,12 +34,21 @@ _log = logging.getLogger("uvicorn.error.websocket")
 _log.addFilter(_is_news)
 
 
+class _Protocol(ServerProtocol):
+    def recv_frame(self, frame: Frame) -> None:
+        """A close between the fragments of a message is a close (RFC 6455, 5.4), and no fault of the peer."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class SocketProtocol(WebSocketsSansIOProtocol):
     """Per connection."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.logger = self.conn.logger = _log
+        self.logger = _log
+        self.conn = _Protocol(max_size=self.config.ws_max_size, logger=_log)
         self.close_timeout = CLOSE_SECONDS
         self._cut: asyncio.TimerHandle | None = None
 

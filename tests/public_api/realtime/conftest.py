@@ -1,0 +1,63 @@
+"""The shop behind a real server, and peers that check every frame against the AsyncAPI document."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+
+from core.resources import Resources
+from core.settings import Settings
+from core.web.sockets.connection import SocketLimits
+from core.web.sockets.sockets import Sockets
+from public_api.realtime.asyncapi import asyncapi_document
+from tests.fixtures.application import LogEntries
+from tests.fixtures.listening import Listening, listen
+from tests.public_api.realtime.peers import Peer, Schemas, connected
+
+Connect = Callable[..., AbstractAsyncContextManager[Peer]]
+
+
+@pytest.fixture(scope="session")
+def schemas() -> Schemas:
+    """Of every frame, by its type."""
+    components = json.loads(json.dumps(asyncapi_document(Settings())))["components"]
+    return {
+        name: jsonschema_rs.Draft7Validator({**message["payload"], "components": components})
+        for name, message in components["messages"].items()
+    }
+
+
+@pytest.fixture
+async def listening(app: FastAPI, log_entries: LogEntries) -> AsyncIterator[Listening]:  # noqa: ARG001  no log on stderr
+    async with listen(app) as listening:
+        yield listening
+
+
+@pytest.fixture
+def resources(listening: Listening) -> Resources:
+    found: Resources = listening.state["resources"]
+    return found
+
+
+@pytest.fixture
+def connect(listening: Listening, schemas: Schemas) -> Connect:
+    """`async with connect(headers) as peer:` To the public socket, or another path."""
+
+    def connect(headers: dict[str, str], path: str = "/public/v1/ws", **options: Any) -> Any:
+        return connected(f"ws://{listening.address}{path}", schemas, headers, **options)
+
+    return connect
+
+
+@pytest.fixture
+def limit(listening: Listening) -> Callable[..., None]:
+    """Sockets that are opened from now on have other limits."""
+
+    def limit(**changes: Any) -> None:
+        listening.state["sockets"] = Sockets(listening.state["broadcast"], SocketLimits(**changes))
+
+    return limit
