@@ -80,6 +80,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()  # to the end, into nothing
         self.close_timer = self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
+    async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.close":
+            self.writable.set()  # it is small: who reads too slowly finds it behind what they have not read
+        await super().send(message)
+
     def shutdown(self) -> None:
         """When the server stops."""
         if self.handshake_complete and not self.close_sent:

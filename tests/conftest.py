@@ -20,7 +20,12 @@ from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
-pytest_plugins = ["tests.fixtures.application", "tests.fixtures.processes", "tests.fixtures.s3"]
+pytest_plugins = [
+    "tests.fixtures.application",
+    "tests.fixtures.processes",
+    "tests.fixtures.s3",
+    "tests.fixtures.sockets",
+]
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,12 @@ class EventFeed:
     async def __aenter__(self) -> Self:
         if self._caught_up:
             self._subscribe()
-            async with self._database.read() as session:
-                self._position = await EventLog(session).newest()
+            try:
+                async with self._database.read() as session:
+                    self._position = await EventLog(session).newest()
+            except BaseException:  # nobody leaves what was not entered
+                self._unsubscribe()
+                raise
         else:
             self._page = await self._read()
         return self

@@ -33,9 +33,9 @@ One log of what happens, followed by channels: each event comes once and in orde
 
 def asyncapi_document(settings: Settings) -> dict[str, Any]:
     """Without `servers`, unless the settings name the public address."""
-    models = {frame.__name__: frame for frame in (*CLIENT_FRAMES, *SERVER_FRAMES) if frame not in _ROOM_FRAMES}
+    models = list(dict.fromkeys((*CLIENT_FRAMES, *SERVER_FRAMES)))
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in models.values()], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )
     document: dict[str, Any] = {
         "asyncapi": "3.0.0",
@@ -47,11 +47,11 @@ def asyncapi_document(settings: Settings) -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {"events": _channel("The event log, by channels.", models)},
         "operations": {
-            "hear": _operation("send", "What the server sends.", SERVER_FRAMES, models),
-            "say": _operation("receive", "What you send.", CLIENT_FRAMES, models),
+            "hear": _operation("send", "What the server sends.", SERVER_FRAMES),
+            "say": _operation("receive", "What you send.", CLIENT_FRAMES),
         },
         "components": {
-            "messages": {_type_of(model): _message(model) for model in models.values()},
+            "messages": {type_of(model): _message(model) for model in models},
             "schemas": schemas["$defs"],
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or an access token."}
@@ -92,39 +92,35 @@ def _list_of_channels() -> str:
     )
 
 
-def _channel(title: str, models: dict[str, type[Frame]]) -> dict[str, Any]:
+def _channel(title: str, models: list[type[Frame]]) -> dict[str, Any]:
     ticket = {"type": "string", "description": "Instead of a bearer token."}
+    names = [type_of(model) for model in models if model not in _ROOM_FRAMES]
     return {
         "address": ADDRESS,
         "title": title,
-        "messages": {
-            _type_of(model): {"$ref": f"#/components/messages/{_type_of(model)}"} for model in models.values()
-        },
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": {"ticket": ticket}}}},
     }
 
 
-def _operation(
-    action: str, summary: str, frames: tuple[type[Frame], ...], models: dict[str, type[Frame]]
-) -> dict[str, Any]:
+def _operation(action: str, summary: str, models: tuple[type[Frame], ...]) -> dict[str, Any]:
+    names = [type_of(model) for model in models if model not in _ROOM_FRAMES]
     return {
         "action": action,
         "summary": summary,
         "channel": {"$ref": "#/channels/events"},
-        "messages": [
-            {"$ref": f"#/channels/events/messages/{_type_of(frame)}"} for frame in frames if frame.__name__ in models
-        ],
+        "messages": [{"$ref": f"#/channels/events/messages/{name}"} for name in names],
     }
 
 
 def _message(model: type[Frame]) -> dict[str, Any]:
     return {
-        "name": _type_of(model),
+        "name": type_of(model),
         "title": model.model_config.get("title") or model.__name__,
         "summary": " ".join((model.__doc__ or "").split()),
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
     }
 
 
-def _type_of(model: type[Frame]) -> str:
+def type_of(model: type[Frame]) -> str:
     return str(model.model_fields["type"].default)

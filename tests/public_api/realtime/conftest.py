@@ -1,34 +1,20 @@
-"""The shop behind a real server, and peers that check every frame against the AsyncAPI document."""
+"""The shop behind a real server, and peers of its sockets."""
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
 from core.resources import Resources
-from core.settings import Settings
 from core.web.sockets.connection import SocketLimits
 from core.web.sockets.sockets import Sockets
-from public_api.realtime.asyncapi import asyncapi_document
 from tests.fixtures.application import LogEntries
 from tests.fixtures.listening import Listening, listen
-from tests.public_api.realtime.peers import Peer, Schemas, connected
+from tests.fixtures.sockets import Peer, Schemas, connected
 
 Connect = Callable[..., AbstractAsyncContextManager[Peer]]
-
-
-@pytest.fixture(scope="session")
-def schemas() -> Schemas:
-    """Of every frame, by its type."""
-    components = json.loads(json.dumps(asyncapi_document(Settings())))["components"]
-    return {
-        name: jsonschema_rs.Draft7Validator({**message["payload"], "components": components})
-        for name, message in components["messages"].items()
-    }
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from gateway.app import create_app
 from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import LogEntries, key_with
 from tests.fixtures.listening import Listening, listen
+from tests.fixtures.sockets import Peer, Schemas, connected, denial
 from tests.public_api.realtime.conftest import Connect
-from tests.public_api.realtime.peers import Peer, Schemas, connected, denial
 
 PATH = "/public/v1/ws"
 
