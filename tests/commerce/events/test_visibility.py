@@ -96,6 +96,24 @@ async def test_both_ways_agree_on_every_combination_of_scopes_and_roles(sqlite_d
         assert [event for event in everything if is_visible(event, principal)] == found, principal
 
 
+@pytest.mark.parametrize(
+    ("type_", "scope"), [("order.paid", "orders:read"), ("report.ready", "reports:read"), ("job.updated", None)]
+)
+async def test_own_event_takes_the_scope_by_which_the_same_is_read_elsewhere(
+    database: Database, type_: str, scope: str | None
+) -> None:
+    async with database.write() as session:
+        await append(session, [NewEvent(type_, "x", {}, "owner", ADA)], NOON)
+    (event,) = await seen(database, true())
+    others = set(SCOPES) - {scope}
+    without, with_it = [key(*scopes, user_id=ADA, role="admin") for scopes in (others, SCOPES)]
+
+    found = [await seen(database, visible_to(principal)) for principal in (without, with_it)]
+
+    assert found == [[event] if scope is None else [], [event]]
+    assert [is_visible(event, principal) for principal in (without, with_it)] == [scope is None, True]
+
+
 async def test_event_that_nobody_owns_is_not_a_key_without_owners(database: Database) -> None:
     """None is no owner to be equal to."""
     async with database.write() as session:
