@@ -39,7 +39,7 @@ format: dev ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-contracts: setup ## write the OpenAPI documents and the GraphQL schema to docs/contracts
+contracts: setup ## write the OpenAPI and AsyncAPI documents and the GraphQL schema to docs/contracts
 	@$(BIN)/portico contracts docs/contracts
 
 .PHONY: contracts-check
