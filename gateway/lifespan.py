@@ -19,6 +19,7 @@ from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
+from core.web.sockets.sockets import Sockets
 from gateway.working import working
 
 
@@ -38,6 +39,7 @@ class GatewayState(TypedDict):
     health: Health
     tailer: Tailer
     broadcast: Broadcast
+    sockets: Sockets
     watch: CredentialWatch
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
@@ -75,6 +77,7 @@ def root_lifespan(
                         "health": Health(probes),
                         "tailer": tailer,
                         "broadcast": broadcast,
+                        "sockets": Sockets(broadcast),
                         "watch": watch,
                         "topology": topology,
                         "asset": asset,

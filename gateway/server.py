@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from gateway import heap
+from gateway.websockets import FRAME_BYTES, PING_SECONDS, SocketProtocol
 
 # In-flight requests and streams get this long after SIGTERM; with what closes after them the process is gone within
 # 20 s, and gunicorn's graceful_timeout of 28 s is far.
@@ -21,6 +22,11 @@ OPTIONS: dict[str, Any] = {
     "proxy_headers": False,  # the same: PORTICO_TRUSTED_PROXIES
     "server_header": False,
     "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "ws": SocketProtocol,
+    "ws_max_size": FRAME_BYTES,
+    "ws_per_message_deflate": False,  # costs memory for each socket, and time for each that an event is sent to
+    "ws_ping_interval": PING_SECONDS,
+    "ws_ping_timeout": 2 * PING_SECONDS,
 }
 
 # Of silence, and of bytes that the other end does not take.
