@@ -30,6 +30,7 @@ from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
 from public_api.reports import endpoints as reports
 from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
+from public_api.support import endpoints as support
 from public_api.webhooks import endpoints as webhooks
 
 # In the order of their matching: /products/export is no handle, and /orders/export no id.
@@ -48,6 +49,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         accounts.router,
         api_keys.router,
         webhooks.router,
+        support.router,
     ],
     "v2": [endpoints_v2.router],
 }
