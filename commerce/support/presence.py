@@ -28,7 +28,6 @@ from core.repository import parameter_chunks
 
 log = structlog.get_logger("portico.presence")
 LIFETIME = timedelta(seconds=45)  # of a row that is not renewed; hosts' clocks differ by less
-_AGAIN_SECONDS = 2.0
 _TABLE: Table = PresenceRow.__table__  # type: ignore[assignment]
 
 
@@ -46,10 +45,11 @@ Tell = Callable[[Change], None]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds between two looks without a wake-up, and between two renewals."""
+    """Seconds between two looks without a wake-up, between two renewals, and until what failed is tried again."""
 
     look: float = 5.0
     renew: float = 10.0
+    again: float = 2.0
 
 
 @dataclass(eq=False)
@@ -161,7 +161,7 @@ class Presence:
                 await self._keep_up()
             except Exception as error:  # noqa: BLE001  the database is away: there is a next time
                 log.warning("presence_waits", reason=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(_AGAIN_SECONDS)
+                await asyncio.sleep(self._pace.again)
 
     async def _keep_up(self) -> None:
         """One round: writes what has changed here, tells what has changed anywhere, waits for more."""

@@ -1,6 +1,5 @@
 """A shop with two customers and two of its staff, and what they do in rooms."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -86,10 +85,10 @@ async def chat_of(resources: Resources) -> Chat:
 
 
 @pytest.fixture
-async def chat(database: Database, clock: FakeClock, settings: Settings) -> AsyncIterator[Chat]:
-    yield await chat_of(assemble(settings, clock, database, objects_in_memory(), {}))
+async def chat(database: Database, clock: FakeClock, settings: Settings) -> Chat:
+    return await chat_of(assemble(settings, clock, database, objects_in_memory(), {}))
 
 
 @pytest.fixture
-async def sqlite_chat(sqlite_database: Database, clock: FakeClock, settings: Settings) -> AsyncIterator[Chat]:
-    yield await chat_of(assemble(settings, clock, sqlite_database, objects_in_memory(), {}))
+async def sqlite_chat(sqlite_database: Database, clock: FakeClock, settings: Settings) -> Chat:
+    return await chat_of(assemble(settings, clock, sqlite_database, objects_in_memory(), {}))

@@ -167,7 +167,8 @@ async def test_rooms_are_listed_by_their_last_message_to_all_page_by_page(chat: 
     personal = await chat.send(chat.sue, "r3", "for you", chat.ada)
     await chat.enter(chat.sam, "r1")
 
-    pages, after = [], None
+    pages: list[list[str]] = []
+    after = None
     async with chat.resources.database.read() as session:
         while after is not None or not pages:
             page = await SupportRepository(session).rooms(chat.ada, limit=3, after=after)
