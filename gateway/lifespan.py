@@ -18,6 +18,7 @@ from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
+from core.web.sockets.sockets import Sockets
 from gateway.working import working
 
 
@@ -37,6 +38,7 @@ class GatewayState(TypedDict):
     health: Health
     tailer: Tailer
     broadcast: Broadcast
+    sockets: Sockets
     watch: CredentialWatch
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
@@ -72,6 +74,7 @@ def root_lifespan(
                         "health": Health(probes),
                         "tailer": tailer,
                         "broadcast": broadcast,
+                        "sockets": Sockets(broadcast),
                         "watch": watch,
                         "topology": topology,
                         "asset": asset,
