@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import update
 
+from commerce.accounts.principal import Principal
+from commerce.events.filter import EventFilter
 from commerce.support.commands import SendMessage
 from commerce.support.entities import Person
 from core.database import WriteSession
@@ -24,6 +26,11 @@ def message_event(message_id: str, command: SendMessage, author: Person, room_ow
     if command.to is not None:
         return NewEvent(_TYPE, command.room, data, "direct", command.to)
     return NewEvent(_TYPE, command.room, data, "support", room_owner)
+
+
+def room_filter(room: str, principal: Principal) -> EventFilter:
+    """What is written in the room, as far as they may see it."""
+    return EventFilter(principal, frozenset((_TYPE,)), room)
 
 
 async def give_events(session: WriteSession, room: str, owner_id: str) -> None:

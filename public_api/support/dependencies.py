@@ -4,17 +4,20 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from commerce.accounts.principal import Principal
 from commerce.support.access import require_chat
 from commerce.support.commands import SendMessage
 from commerce.support.entities import MESSAGE, Message
+from commerce.support.presence import Presence
 from commerce.support.repository import SupportRepository
 from commerce.support.service import SupportService
 from core.database import WriteSession
 from core.web.dependencies import ReadSessionDep
 from public_api.auth import PrincipalDep
 from public_api.once import Once, OnceDep
+from public_api.realtime.socket import SocketPrincipalDep
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,28 @@ class RequireChat:
 
 
 ChatDep = Annotated[Principal, Depends(RequireChat())]
+
+
+@dataclass(frozen=True, slots=True)
+class RequireSocketChat:
+    """As RequireChat, for WebSockets."""
+
+    auth_rule = RequireChat.auth_rule
+
+    async def __call__(self, principal: SocketPrincipalDep) -> Principal:
+        return await RequireChat()(principal)
+
+
+SocketChatDep = Annotated[Principal, Depends(RequireSocketChat())]
+
+
+async def get_presence(connection: HTTPConnection) -> Presence:
+    """This process's."""
+    presence: Presence = connection.state.presence
+    return presence
+
+
+PresenceDep = Annotated[Presence, Depends(get_presence)]
 
 
 async def get_support(session: ReadSessionDep) -> SupportRepository:
