@@ -104,6 +104,7 @@ OPERATIONS = {
     "GET /public/v1/support/rooms": "chat",
     "GET /public/v1/support/rooms/{room}/messages": "chat",
     "POST /public/v1/support/rooms/{room}/messages": "chat",
+    "WEBSOCKET /public/v1/support/rooms/{room}/ws": "chat",
     "GET /public/v2/openapi.json": "open",
     "GET /public/v2/products": "anyone",
     "POST /internal/auth/token": "open",
