@@ -13,7 +13,7 @@ from commerce.events.filter import EventFilter, topics_of
 from core import eventlog
 from core.database import Database
 from core.eventlog import CursorTooOld, Event, NewEvent, append, event_id
-from core.hub import MemoryHub
+from core.hub.memory import MemoryHub
 from core.streams.broadcast import QUEUE_LIMIT, Broadcast, Draining, TooSlow
 from core.tailer import Tailer
 
