@@ -14,7 +14,9 @@ from commerce.support.models import PresenceRow
 from commerce.support.presence import Change, Pace, Presence
 from core.clock import SystemClock
 from core.database import Database, DatabaseUnavailable, WriteSession
-from core.hub import Hub, MemoryHub
+from core.hub import Hub
+from core.hub.memory import MemoryHub
+from core.hub.redis import RedisHub
 from tests.factories.clocks import FakeClock
 from tests.fixtures.application import LogEntries
 from tests.fixtures.processes import StartProcess
@@ -127,11 +129,14 @@ async def test_person_with_several_connections_joins_once_and_leaves_once(here: 
     await sam.aclose()
 
 
-async def test_wake_up_is_enough_and_no_look_is_waited_for(database_url: str, clock: FakeClock) -> None:
-    hub = MemoryHub()
+async def test_wake_up_of_another_process_is_enough_and_no_look_is_waited_for(
+    sqlite_database_url: str, clock: FakeClock, redis_url: str
+) -> None:
     async with (
-        a_process(database_url, clock, hub, WOKEN) as here,
-        a_process(database_url, clock, hub, WOKEN) as there,
+        RedisHub(redis_url) as hub_here,
+        RedisHub(redis_url) as hub_there,
+        a_process(sqlite_database_url, clock, hub_here, WOKEN) as here,
+        a_process(sqlite_database_url, clock, hub_there, WOKEN) as there,
     ):
         _, of_ada, ada = await here.enter(ADA)
         _, of_sue, sue = await there.enter(SUE)
