@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,21 +18,10 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.fixtures.processes import PORTICO, Process, StartProcess
+from tests.journeys.shop import place_orders, serve, shop_key
 
 SECRET = "long enough to be a secret"
-SCOPES = "catalog:read,catalog:write,orders:read,orders:write,events:read,reports:read"
 PRODUCTS = 5_000
-
-
-def serve(start: StartProcess, **environment: str) -> tuple[Process, str]:
-    server = start(*PORTICO, "serve", "--port", "0", **environment)
-    return server, server.until(r"Portico is ready: (\S+)")[1]
-
-
-def shop_key(start: StartProcess, **environment: str) -> dict[str, str]:
-    keys = start(*PORTICO, "keys", "create", "journey", "--scopes", SCOPES, **environment)
-    assert keys.wait(30) == 0, keys.story
-    return {"Authorization": f"Bearer {keys.stdout.strip()}"}
 
 
 def until(question: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -117,13 +107,31 @@ def test_import_that_is_killed_goes_on_at_the_next_start_and_does_no_product_twi
     }
 
 
-def place_orders(address: str, key: dict[str, str], count: int) -> None:
-    product = {"title": "Mug", "variants": [{"sku": "MUG", "price": {"amount": 250, "currency": "USD"}}]}
-    assert httpx2.post(f"{address}/public/v1/products", json=product, headers=key).status_code == 201
-    for number in range(count):
-        body = {"lines": [{"sku": "MUG", "quantity": 2}], "email": "ada@example.com"}
-        placed = httpx2.post(f"{address}/public/v1/orders", json=body, headers=key | {"Idempotency-Key": str(number)})
-        assert placed.status_code == 201
+@pytest.mark.parametrize("form", [False, True])
+def test_upload_is_never_held_in_memory(start: StartProcess, form: bool) -> None:
+    server, address = serve(start)
+    key = shop_key(start)
+    ask_for_import(address, key, catalogue(10))
+    url = f"{address}/public/v1/products/import?format=csv"
+    piece, pieces = b"x" * 2**20, 128
+    before = peak_kib(server)
+
+    if form:
+        with tempfile.TemporaryFile() as file:
+            file.writelines(piece for _ in range(pieces))
+            file.seek(0)
+            asked = httpx2.post(url, files={"file": file}, headers=key, timeout=60)
+    else:
+        asked = httpx2.post(url, content=(piece for _ in range(pieces)), headers=key, timeout=60)
+    job = ended(address, key, asked.json()["id"])
+
+    assert job["error"]["code"] == "unreadable_file"
+    assert peak_kib(server) - before < 64 * 1024
+
+
+def peak_kib(process: Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
 
 
 @pytest.mark.parametrize("statement", [1, 3, 5, 7])
@@ -149,7 +157,7 @@ def test_report_that_is_killed_is_made_at_the_next_start_and_told_once(
     assert row["gross"] == {"amount": 1500, "currency": "USD"}
     events = rows(var, "SELECT type, count(*) FROM events WHERE type IN ('report.ready', 'job.updated') GROUP BY type")
     assert events == [("job.updated", 1), ("report.ready", 1)]
-    assert [file.name for file in (var / "reports").iterdir() if not file.name.startswith(".")] == [job["id"]]
+    assert [file.name for file in (var / "objects" / "reports").iterdir()] == [job["id"]]
 
 
 class Mailbox:

@@ -51,9 +51,21 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     parts = done.stdout.split("<next>\n")
-    alive, found, created, conditional, transferred, worked, registered, ordered, followed, asked, told, operated, scraped = (
-        parts
-    )
+    (
+        alive,
+        found,
+        created,
+        conditional,
+        transferred,
+        worked,
+        registered,
+        ordered,
+        followed,
+        asked,
+        told,
+        operated,
+        scraped,
+    ) = parts
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
