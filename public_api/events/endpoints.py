@@ -24,13 +24,16 @@ def _separated(values: Sequence[str]) -> list[str]:
     return [name for value in values for name in value.split(",")]
 
 
-class EventQuery(BaseModel):
+class Narrowed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     after: Annotated[str | None, Field(description="The id of the last event that you have seen.")] = None
     types: Annotated[
         list[EventType], BeforeValidator(_separated), Field(description="Only these; repeated, or with commas between.")
     ] = []
+
+
+class EventQuery(Narrowed):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 100
 
 
@@ -51,7 +54,8 @@ async def list_events(
 ) -> EventPage:
     """What happened, oldest first, of what you may see. Remember the id of the last event and ask again with `after`:
     nothing is left out and nothing comes twice. Events of orders need `orders:read` too, those of reports
-    `reports:read`. Events are kept for 30 days; a cursor from before them is answered 410 with the code `reset`.
+    `reports:read`, and for a key those of support rooms `support:write`. Events are kept for 30 days; a cursor from
+    before them is answered 410 with the code `reset`.
     """
     found, more = await EventLog(session).after(
         query.after, visible=visible_to(principal), types=set(query.types), limit=query.limit
