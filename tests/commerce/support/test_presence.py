@@ -153,12 +153,13 @@ async def test_process_that_ends_takes_its_people_with_it(
 ) -> None:
     _, of_ada, ada = await here.enter(ADA)
     async with a_process(database_url, clock) as other:
-        await other.enter(SUE)
+        _, _, sue = await other.enter(SUE)
         await of_ada.until(("Sue", "joined"))
 
     await of_ada.until(("Sue", "joined"), ("Sue", "left"))
     assert await rows(database) == ["usr_ada"]
     await ada.aclose()
+    await sue.aclose()
 
 
 async def test_people_of_a_process_that_was_killed_leave_after_45_seconds(
@@ -209,6 +210,21 @@ async def test_process_that_slept_too_long_brings_its_people_back(
     for stack in (ada, sue, sam):
         await stack.aclose()
     assert {state for _, state in [*of_ada.said, *of_sue.said]} <= {"joined", "left"}
+
+
+async def test_process_knows_its_own_people_however_late_it_renews_them(
+    sqlite_database_url: str, clock: FakeClock
+) -> None:
+    async with a_process(sqlite_database_url, clock, pace=WOKEN) as here:
+        _, of_ada, ada = await here.enter(ADA)
+        clock.advance(minutes=1)
+
+        present, _, sue = await here.enter(SUE)
+
+        assert present == [ADA, SUE]
+        await of_ada.until(("Sue", "joined"))
+        await ada.aclose()
+        await sue.aclose()
 
 
 async def test_connection_whose_task_is_cancelled_leaves(here: Process) -> None:
@@ -289,6 +305,10 @@ async def test_who_comes_while_the_database_is_away_is_refused_and_who_is_there_
     with pytest.raises(DatabaseUnavailable):
         await process.enter(SAM)
     await sue.aclose()
+    tries = database.writes
+    async with asyncio.timeout(30):
+        while database.writes == tries:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     database.away = False
 
     await of_ada.until(("Sue", "joined"), ("Sue", "left"))
