@@ -1,13 +1,11 @@
 """graphql-transport-ws on both addresses: operations one after another, each with its own loaders; bad messages."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from httpx2.websockets import AsyncWebSocketSession, WebSocketDisconnect, WebSocketUpgradeError
+from httpx2.websockets import WebSocketDisconnect, WebSocketUpgradeError
 
 from commerce.accounts.service import AccountService
 from commerce.catalog.repository import ProductRepository
@@ -20,31 +18,7 @@ from tests.fixtures.asgi import client_of, serve, websocket
 from tests.fixtures.probes import SECRET
 from tests.graphql_api.asking import ON_SALE
 from tests.graphql_api.ordering import ONE, PLACE, count, place
-
-PROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
-
-
-@asynccontextmanager
-async def connected(
-    client: httpx2.AsyncClient, path: str = "/graphql", headers: dict[str, str] | None = None, **payload: str
-) -> AsyncIterator[AsyncWebSocketSession]:
-    async with websocket(client, path, PROTOCOL | (headers or {})) as socket:
-        await socket.send_json({"type": "connection_init", "payload": payload})
-        assert await socket.receive_json() == {"type": "connection_ack"}
-        yield socket
-
-
-async def run(
-    socket: AsyncWebSocketSession, query: str, operation_name: str | None = None, **variables: Any
-) -> dict[str, Any]:
-    """The first message that answers the operation."""
-    payload = {"query": query, "operationName": operation_name, "variables": variables}
-    await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-    answer: dict[str, Any] = await socket.receive_json()
-    if answer["type"] == "next":
-        assert await socket.receive_json() == {"id": "1", "type": "complete"}
-    return answer
-
+from tests.graphql_api.subscribing import PROTOCOL, connected, run
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
 async def test_websocket_connects_with_and_without_the_slash(client: httpx2.AsyncClient, path: str) -> None:

@@ -1,0 +1,45 @@
+"""What subscriptions to the event log share: their cursor, the fields of each update, and the way to their events."""
+
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import strawberry
+
+from commerce.events.envelope import EventType
+from commerce.events.feed import EventFeed
+from commerce.events.filter import EventFilter
+from core.eventlog import Event
+from graphql_api.context import Info
+from graphql_api.streams import follow
+
+U = TypeVar("U", bound="Update")
+Cursor = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The `id` of the last update that you have, or of any event that REST or a webhook told you: what "
+        "came after it comes first. null: from now on. Too old: an error with the code `reset`."
+    ),
+]
+
+
+@strawberry.interface(description="Something that happened. Updates come in the order of the event log, each once.")
+class Update:
+    id: strawberry.ID = strawberry.field(description="The event's, `evt_...`: the `after` to go on with.")
+    type: str = strawberry.field(description="The event's type, as on REST, such as `order.paid`.")
+    time: datetime = strawberry.field(description="When it happened.")
+    subject: strawberry.Private[str]
+
+
+async def updates(
+    info: Info, kind: type[U], types: frozenset[EventType], *, subject: str | None, after: str | None
+) -> AsyncGenerator[U, None]:
+    """Of the events that the caller may see. Raises InvalidCursor, CursorTooOld."""
+    context = info.context
+    wanted = EventFilter(context.principal, frozenset(types), subject)
+    feed = EventFeed(context.resources.database, context.line.broadcast, wanted, kind="graphql", after=after)
+    return await follow(context.line, feed, context.forget, _made(kind))
+
+
+def _made(kind: type[U]) -> Callable[[Event], U]:
+    return lambda event: kind(id=strawberry.ID(event.id), type=event.type, time=event.time, subject=event.subject)
