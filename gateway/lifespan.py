@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
+from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.schema import migrations
 from core.database import Database
@@ -36,6 +37,7 @@ class GatewayState(TypedDict):
     health: Health
     tailer: Tailer
     broadcast: Broadcast
+    watch: CredentialWatch
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -61,7 +63,8 @@ def root_lifespan(
                 serving, draining = asyncio.Event(), asyncio.Event()
                 tailer = Tailer(Database(resources.settings.database_url), resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
-                async with tailer, broadcast, working(resources, tailer, serving, draining):
+                watch = CredentialWatch(resources.database, resources.clock, resources.hub)
+                async with tailer, broadcast, watch, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -69,6 +72,7 @@ def root_lifespan(
                         "health": Health(probes),
                         "tailer": tailer,
                         "broadcast": broadcast,
+                        "watch": watch,
                         "topology": topology,
                         "asset": asset,
                     }

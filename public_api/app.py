@@ -19,6 +19,7 @@ from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
+from public_api.accounts import tickets
 from public_api.catalog import endpoints, endpoints_v2, export, imports
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
@@ -47,6 +48,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         reports.router,
         accounts.router,
         api_keys.router,
+        tickets.router,
         webhooks.router,
     ],
     "v2": [endpoints_v2.router],

@@ -9,11 +9,12 @@ from commerce.accounts.jobs import WelcomeMail, send_welcome
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
+from commerce.accounts.watch import CREDENTIALS
 from commerce.audit.log import AuditLog
 from commerce.webhooks.models import EndpointRow
 from core import eventlog
 from core.clock import Clock
-from core.database import DuplicateValue, WriteSession, translated_errors
+from core.database import DuplicateValue, WriteSession, announce, translated_errors
 from core.eventlog import NewEvent
 from core.ids import new_id
 from core.jobs.jobs import Jobs
@@ -125,6 +126,7 @@ class AccountService:
     async def _save(self, row: UserRow) -> None:
         row.updated_at = self._clock.now()
         await self._session.flush()
+        announce(self._session, CREDENTIALS)
 
     async def _end_sign_ins(self, user_id: str) -> None:
         open_ones = update(SignInRow).where(SignInRow.user_id == user_id, SignInRow.revoked_at.is_(None))

@@ -76,6 +76,7 @@ OPERATIONS = {
     "POST /public/v1/api-keys": "user",
     "POST /public/v1/api-keys/{key_id}/rotate": "user",
     "DELETE /public/v1/api-keys/{key_id}": "user",
+    "POST /public/v1/tickets": "somebody",
     "POST /public/v1/orders": "scope orders:write",
     "GET /public/v1/orders": "scope orders:read",
     "GET /public/v1/orders/export": "scope orders:read",
