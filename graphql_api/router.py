@@ -95,7 +95,7 @@ class Router(GraphQLRouter[Context, None]):
 
     @contextmanager
     def _admitted(self, context: Context, places: Places) -> Iterator[None]:
-        """Raises ServerDraining, TooManyStreams."""
+        """Raises ServerStopping, TooManyStreams."""
         line = context.line
         try:
             line.admit(context.principal, places, context.address)

@@ -20,11 +20,11 @@ T = TypeVar("T")
 Reason = Literal["draining", "too_slow", "too_fast", "too_big", "expired", "revoked", "silent", "left"]
 
 
-class ServerDraining(Unavailable):
-    """This server is about to stop. Open the stream again: another one will take it."""
+class ServerStopping(Unavailable):
+    """This server is about to stop, and takes no new streams. Another answers, or will at once: come back."""
 
-    code = "server_draining"
-    title = "Server is draining"
+    code = "server_stopping"
+    title = "Server is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class Line:
 
     def admit(self, principal: Principal, places: Places, address: str) -> None:
         """Takes a place for the principal, in exchange for the one that it holds, and ends with their credential.
-        Raises ServerDraining, TooManyStreams.
+        Raises ServerStopping, TooManyStreams.
         """
         if self.broadcast.draining:
-            raise ServerDraining
+            raise ServerStopping(retry_after_seconds=1)
         caller = network_of(address) if principal.kind == "anonymous" else principal.name
         with ExitStack() as held:
             held.enter_context(places.take(caller))

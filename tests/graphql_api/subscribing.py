@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 from httpx2.websockets import AsyncWebSocketSession
@@ -111,20 +112,31 @@ class Stream:
 
 @asynccontextmanager
 async def streamed(
-    served: Served, query: str, headers: dict[str, str] | None = None, path: str = "/graphql", **variables: Any
+    served: Served,
+    query: str,
+    headers: dict[str, str] | None = None,
+    path: str = "/graphql",
+    method: str = "POST",
+    **variables: Any,
 ) -> AsyncIterator[Stream]:
     """Leaves at the end of the block."""
     stream = Stream()
-    body = json.dumps({"query": query, "variables": variables}).encode()
     given = {"Content-Type": "application/json", "Accept": "text/event-stream", "Accept-Encoding": "gzip"}
+    body = json.dumps({"query": query, "variables": variables}).encode() if method == "POST" else b""
+    address = urlencode({"query": query, "variables": json.dumps(variables)}) if method == "GET" else ""
 
     async def ask() -> None:
-        asked = (given | (headers or {})).items()
-        stream.end(
-            await exchange(
-                served, "POST", path, list(asked), chunks=[body], on_chunk=stream.receive, left=stream.left
-            )
+        answer = await exchange(
+            served,
+            method,
+            path,
+            list((given | (headers or {})).items()),
+            chunks=[body],
+            on_chunk=stream.receive,
+            left=stream.left,
+            query_string=address.encode(),
         )
+        stream.end(answer)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(ask())

@@ -20,6 +20,7 @@ from tests.graphql_api.asking import ON_SALE
 from tests.graphql_api.ordering import ONE, PLACE, count, place
 from tests.graphql_api.subscribing import PROTOCOL, connected, run
 
+
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
 async def test_websocket_connects_with_and_without_the_slash(client: httpx2.AsyncClient, path: str) -> None:
     async with connected(client, path) as socket:
