@@ -10,7 +10,8 @@ from core import failpoints
 from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
-from core.hub import Hub, MemoryHub
+from core.hub import Hub
+from core.hub.memory import MemoryHub
 from core.idempotency import Idempotency
 from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
@@ -56,7 +57,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
         objects = await opener.open("objects", open_objects(settings.objects_url))
-        resources = assemble(settings, SystemClock(), database, objects, opener.timings)
+        hub = await opener.open("hub", open_hub(settings))
+        resources = assemble(settings, SystemClock(), database, objects, opener.timings, hub=hub)
         stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
         stack.push_async_callback(resources.flights.settle)
@@ -65,13 +67,19 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
 
 
 def assemble(
-    settings: Settings, clock: Clock, database: Database, objects: Objects, timings: dict[str, float]
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    objects: Objects,
+    timings: dict[str, float],
+    *,
+    hub: Hub | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
+    hub = hub or MemoryHub()
+    database.on_announced = hub.publish
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    hub = MemoryHub()
-    database.on_announced = hub.publish
     return Resources(
         settings=settings,
         clock=clock,
@@ -100,6 +108,17 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
+    if settings.data.redis_url is None:
+        yield MemoryHub()
+        return
+    from core.hub.redis import RedisHub  # noqa: PLC0415  loaded where there is Redis
+
+    async with RedisHub(settings.data.redis_url) as hub:
+        yield hub
 
 
 class Opener:

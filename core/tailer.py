@@ -20,6 +20,7 @@ from core.hub import Hub
 log = structlog.get_logger("portico.tailer")
 _POLL_SECONDS = {"sqlite": 0.25, "postgresql": 1.0}
 _AGAIN_SECONDS = 2.0
+_END_SECONDS = 5.0
 _BATCH = 500
 _SLICE = 50  # are handed on without a pause: to a thousand clients each
 
@@ -40,6 +41,7 @@ class Tailer:
         self._batch = batch
         self._consumers: list[Consumer] = []
         self._woken = asyncio.Event()
+        self._ending = False
         self.position: int | None = None
 
     def follow(self, consumer: Consumer) -> Callable[[], None]:
@@ -56,18 +58,24 @@ class Tailer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+        self._ending = True
+        self._woken.set()
+        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
+        await asyncio.wait([self._task], timeout=_END_SECONDS)
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
         await self._database.close()
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending:
             try:
                 await self._follow_log()
             except Exception as error:  # noqa: BLE001  the database is away, or not migrated yet: there is a next time
                 log.warning("tailer_waits", reason=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(_AGAIN_SECONDS)
+                if not self._ending:
+                    self._woken.clear()
+                    await self._sleep(_AGAIN_SECONDS)
 
     async def _follow_log(self) -> None:
         async with AsyncExitStack() as stack:
@@ -75,20 +83,23 @@ class Tailer:
             if self._database.dialect == "sqlite":
                 watch = await stack.enter_async_context(self._database.reader.connect())
             seen = None
-            while True:
+            while not self._ending:
                 # Cleared and asked before reading: what is committed meanwhile is seen the next time.
                 self._woken.clear()
                 version = await _data_version(watch) if watch is not None else None
                 if watch is None or version != seen:
                     await self._read_on()
                 seen = version
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll_seconds):
-                        await self._woken.wait()
+                await self._sleep(self._poll_seconds)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     async def _read_on(self) -> None:
         """Hands on all that there is."""
-        while True:
+        while not self._ending:
             async with self._database.read() as session:
                 events = EventLog(session)
                 if self.position is None:

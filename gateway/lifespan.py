@@ -60,6 +60,8 @@ def root_lifespan(
                     await migrations().upgrade(resources.database)
                     await resources.jobs.prepare()
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
+                if settings.data.redis_url is not None:
+                    probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
                 tailer = Tailer(Database(resources.settings.database_url), resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)

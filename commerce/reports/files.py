@@ -1,66 +1,47 @@
-"""The files of reports: rows as CSV or JSON, written under another name until they are whole."""
+"""The files of reports: rows as CSV or JSON."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO
 
 from pydantic_core import to_json
 
 from commerce.reports.commands import SalesReport
 from commerce.reports.sales import AMOUNTS, COLUMNS
 from core.money import format_decimal
-from core.settings import Settings
 from core.spreadsheet import csv_bytes, neutralised
 
 Rows = Sequence[tuple[Any, ...]]
 
 
-def report_file(settings: Settings, job_id: str) -> Path:
-    """Of a report that is ready. With workers on several hosts the folder is a shared one."""
-    return settings.data.data_dir / "reports" / job_id
+def report_key(job_id: str) -> str:
+    """Of the object that a report is, once it is ready."""
+    return f"reports/{job_id}"
 
 
 class ReportWriter:
-    """Per attempt, which takes the place of what an earlier one has written."""
+    """Onto a file that is empty, and stays the caller's."""
 
-    def __init__(self, path: Path, report: SalesReport) -> None:
-        self._path = path
-        self._draft = path.with_name(f".draft-{path.name}-{os.getpid()}")
+    def __init__(self, file: BinaryIO, report: SalesReport) -> None:
+        self._file = file
         self._report = report
         self._columns = COLUMNS[report.group_by]
         self.rows = 0
-
-    async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._open)
-        return self
+        file.write(self._head())  # which its buffer takes
 
     async def write(self, rows: Rows) -> None:
         await asyncio.to_thread(self._write, rows)
 
     async def finish(self) -> int:
-        """The file has its name, and is on disk; its size."""
+        """Its size."""
         return await asyncio.to_thread(self._finish)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-        with suppress(FileNotFoundError):
-            os.unlink(self._draft)  # noqa: PTH108  at once, also where this task is cancelled
-
-    def _open(self) -> None:
-        self._draft.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._draft.open("wb")
-        if self._report.format == "csv":
-            self._file.write(csv_bytes([self._columns]))
-        else:
-            report = self._report
-            head = to_json({"from": report.start, "to": report.end, "group_by": report.group_by})
-            self._file.write(head[:-1] + b',"rows":[')
+    def _head(self) -> bytes:
+        report = self._report
+        if report.format == "csv":
+            return csv_bytes([self._columns])
+        head = to_json({"from": report.start, "to": report.end, "group_by": report.group_by})
+        return head[:-1] + b',"rows":['
 
     def _write(self, rows: Rows) -> None:
         render: Callable[[Rows], bytes] = self._csv if self._report.format == "csv" else self._json
@@ -94,8 +75,4 @@ class ReportWriter:
     def _finish(self) -> int:
         if self._report.format == "json":
             self._file.write(b"]}\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = self._file.tell()
-        self._draft.replace(self._path)
-        return size
+        return self._file.tell()

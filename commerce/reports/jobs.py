@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from commerce.reports.commands import Format, GroupBy, SalesReport
-from commerce.reports.files import ReportWriter, report_file
+from commerce.reports.files import ReportWriter, report_key
 from commerce.reports.sales import sales
 from core import eventlog
 from core.database import WriteSession
+from core.drafts import draft, keep
 from core.errors import NotFound
 from core.eventlog import NewEvent
 from core.jobs.entities import Job
@@ -46,16 +47,18 @@ async def make_sales_report(run: JobRun, args: SalesArgs) -> dict[str, Any]:
     """Reads one moment of the database. Made anew where it was broken off; that it is ready is told once."""
     if run.checkpoint is not None:  # all was done but saying so
         return run.checkpoint
-    report = SalesReport(args.start, args.end, args.group_by, args.format)
-    async with ReportWriter(report_file(run.resources.settings, run.id), report) as file:
-        async with run.resources.database.read() as session:
+    report, resources = SalesReport(args.start, args.end, args.group_by, args.format), run.resources
+    async with draft(resources.settings.data.data_dir) as file:
+        writer = ReportWriter(file, report)
+        async with resources.database.read() as session:
             async for rows in sales(session, report):
-                await file.write(rows)
-                await run.progress(0.5, f"{file.rows} rows")
-        size = await file.finish()
-    result = {"id": run.id, "format": args.format, "group_by": args.group_by, "rows": file.rows, "bytes": size}
+                await writer.write(rows)
+                await run.progress(0.5, f"{writer.rows} rows")
+        size = await writer.finish()
+        await keep(resources.objects, report_key(run.id), file)
+    result = {"id": run.id, "format": args.format, "group_by": args.group_by, "rows": writer.rows, "bytes": size}
     async with run.transaction() as session:
         await run.save(session, result)
         ready = NewEvent("report.ready", run.id, result, "owner", args.owner)
-        await eventlog.append(session, [ready], run.resources.clock.now())
+        await eventlog.append(session, [ready], resources.clock.now())
     return result

@@ -1,9 +1,7 @@
 """The job that forgets: events, idempotency keys, sign-ins, finished jobs, their files, images that nothing shows."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import structlog
 
@@ -20,7 +18,7 @@ from core.resources import Resources
 log = structlog.get_logger("portico.upkeep")
 UPKEEP = queue("upkeep", per_process=1, overall=1).name
 JOBS_KEPT = timedelta(days=30)
-DRAFTS_KEPT = timedelta(days=1)  # files that never became whole: of uploads that broke off, of processes that died
+DRAFTS_KEPT = timedelta(days=1)  # longer than any file takes to become whole
 
 # Forgets, in the session's transaction, what is too old at that moment. One that does it by parts returns how much it
 # was, and is called until that is nothing.
@@ -82,14 +80,10 @@ async def _images(resources: Resources) -> None:
 
 
 async def _files(resources: Resources) -> None:
-    """Of imports and reports, a day after the jobs that they belong to."""
-    now = resources.clock.now().timestamp()
-    for name in ("imports", "reports"):
-        await asyncio.to_thread(_sweep, resources.settings.data.data_dir / name, now)
-
-
-def _sweep(folder: Path, now: float) -> None:
-    for file in folder.glob("*"):
-        kept = DRAFTS_KEPT if file.name.startswith(".") else JOBS_KEPT + DRAFTS_KEPT
-        if file.stat().st_mtime < now - kept.total_seconds():
-            file.unlink(missing_ok=True)
+    """Of imports and reports, a day after the jobs that they belong to; and what never became whole."""
+    objects, now = resources.objects, resources.clock.now()
+    for prefix in ("imports", "reports"):
+        async for found in objects.list(prefix):
+            if found.modified < now - JOBS_KEPT - DRAFTS_KEPT:
+                await objects.delete(found.key)
+    await objects.forget_unfinished(now - DRAFTS_KEPT)

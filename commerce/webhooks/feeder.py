@@ -30,6 +30,7 @@ _BATCH = 500
 _MOST_DELIVERIES = 20  # of a transaction, or those of one event: each line takes milliseconds, and others write too
 _AGAIN_SECONDS = 2.0
 _BUSY_SECONDS = 0.2
+_END_SECONDS = 5.0  # for the batch that is being made
 
 
 class Feeder:
@@ -42,6 +43,7 @@ class Feeder:
         self._enqueue = enqueuer(resources.jobs)
         self._source = event_source(resources.settings)
         self._woken = asyncio.Event()
+        self._ending = False
 
     async def __aenter__(self) -> Self:
         self._leave = self._tailer.follow(lambda _events: self._woken.set())
@@ -52,12 +54,15 @@ class Feeder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+        self._ending = True
+        self._woken.set()
+        await asyncio.wait([self._task], timeout=_END_SECONDS)
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending:
             self._woken.clear()
             try:
                 more = await self.feed()
@@ -67,7 +72,7 @@ class Feeder:
             else:
                 if more is None:
                     await asyncio.sleep(_BUSY_SECONDS)
-                elif not more:
+                elif not more and not self._ending:
                     await self._woken.wait()
 
     async def feed(self) -> bool | None:

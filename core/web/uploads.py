@@ -1,56 +1,62 @@
 """Files that are sent to us: written to disk as they come, whatever their size, inflated where they are zipped."""
 
 import hashlib
-import os
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
+from typing import BinaryIO
 
 from anyio import to_thread
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from core.drafts import draft
 from core.errors import FieldError, Invalid
 from core.web.bodies import is_gzipped
 from core.web.errors import ContentTooLarge, UnsupportedMediaType
 
-DRAFT = ".draft-"  # how names begin of files that are not whole
 _GZIP = b"\x1f\x8b"  # RFC 1952; no text begins with it
 _CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A whole file on disk, which is the caller's from here on. `name` and `media_type` are what the sender says."""
+    """A whole file. `name` and `media_type` are what the sender says."""
 
-    path: Path
+    file: BinaryIO
     size: int
     sha256: str
     name: str
     media_type: str
 
 
-async def spool(request: Request, folder: Path, *, limit: int) -> Upload:
-    """The body, or its part `file` where it is multipart, as a new file in the folder; at most `limit` bytes of it.
+@asynccontextmanager
+async def spooled(request: Request, folder: Path, *, limit: int) -> AsyncIterator[Upload]:
+    """The body, or its part `file` where it is multipart, as a draft on the folder's disk; at most `limit` bytes of it.
 
     Raises ContentTooLarge, UnsupportedMediaType, Invalid.
     """
+    async with draft(folder) as file:
+        yield await _received(request, file, limit)
+
+
+async def _received(request: Request, file: BinaryIO, limit: int) -> Upload:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     zipped = is_gzipped(request)
     if media_type != "multipart/form-data":
-        return await _write(request.stream(), folder, limit, zipped=zipped, name="", media_type=media_type)
+        sink = await _filled(_Sink(file, limit, zipped=zipped), request.stream())
+        return Upload(file, sink.size, sink.digest.hexdigest(), "", media_type)
     if zipped:
         raise UnsupportedMediaType("a multipart body is not read zipped; zip the file in it")
     async with request.form(max_files=1, max_fields=10) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
+        part = form.get("file")
+        if not isinstance(part, UploadFile):
             raise Invalid("a file is needed", errors=(FieldError("/file", "required", "is a file"),))
-        own = (file.content_type or "").partition(";")[0].strip().lower()
-        return await _write(_chunks(file), folder, limit, zipped=False, name=file.filename or "", media_type=own)
+        sink = await _filled(_Sink(file, limit, zipped=False), _chunks(part))
+        own = (part.content_type or "").partition(";")[0].strip().lower()
+        return Upload(file, sink.size, sink.digest.hexdigest(), part.filename or "", own)
 
 
 async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
@@ -58,26 +64,17 @@ async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def _write(
-    chunks: AsyncIterator[bytes], folder: Path, limit: int, *, zipped: bool, name: str, media_type: str
-) -> Upload:
-    await to_thread.run_sync(partial(folder.mkdir, parents=True, exist_ok=True))
-    with NamedTemporaryFile(dir=folder, prefix=DRAFT, delete=False) as made:
-        try:
-            sink = _Sink(made, limit, zipped=zipped)
-            async for chunk in chunks:
-                await to_thread.run_sync(sink.take, chunk)
-            await to_thread.run_sync(sink.finish)
-        except BaseException:
-            os.unlink(made.name)  # noqa: PTH108  at once, also where this task is cancelled
-            raise
-    return Upload(Path(made.name), sink.size, sink.digest.hexdigest(), name, media_type)
+async def _filled(sink: "_Sink", chunks: AsyncIterator[bytes]) -> "_Sink":
+    async for chunk in chunks:
+        await to_thread.run_sync(sink.take, chunk)
+    await to_thread.run_sync(sink.finish)
+    return sink
 
 
 class _Sink:
     """Writes what it takes; inflates it where that is said, or where it begins as a gzip file does."""
 
-    def __init__(self, file: IO[bytes], limit: int, *, zipped: bool) -> None:
+    def __init__(self, file: BinaryIO, limit: int, *, zipped: bool) -> None:
         self.size = 0
         self.digest = hashlib.sha256()
         self._file = file
@@ -97,13 +94,10 @@ class _Sink:
         self._put(chunk)
 
     def finish(self) -> None:
-        """On disk when it returns."""
         if self._head:
             self._put(self._head)
         if self._inflater is not None and not self._inflater.eof:
             raise UnsupportedMediaType("the gzip file is cut short")
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
     def _put(self, chunk: bytes) -> None:
         if self._inflater is None:

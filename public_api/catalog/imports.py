@@ -3,32 +3,33 @@
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from commerce.accounts.errors import MissingScope
 from commerce.accounts.principal import Principal
-from commerce.catalog.jobs import ImportFile, ask_for_import, error_report, import_file, imports_folder
+from commerce.catalog.jobs import ImportFile, ask_for_import, fault_lines, import_file, upload_key
 from commerce.catalog.transfer.records import Format, UnreadableFile
 from commerce.jobs.service import visible_job
 from core import ids
+from core.background import attempt
 from core.database import WriteSession
+from core.drafts import keep
 from core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.jobs import entities
 from core.jobs.entities import JobNotFound
+from core.objects import Objects, ObjectsUnavailable
 from core.spreadsheet import csv_bytes, neutralised
-from core.web.after_response import AfterResponseDep
-from core.web.dependencies import ReadSessionDep, ResourcesDep
+from core.web.dependencies import ResourcesDep
 from core.web.errors import ContentTooLarge, UnsupportedMediaType
 from core.web.idempotency import InvalidIdempotencyKey
 from core.web.streaming import attachment, content_of
-from core.web.uploads import Upload, spool
+from core.web.uploads import Upload, spooled
 from public_api.auth import CatalogWriter, SomebodyDep
 from public_api.catalog.export import MEDIA_TYPES
 from public_api.errors import problems
@@ -109,6 +110,7 @@ class ImportQuery(BaseModel):
             UnsupportedMediaType,
             Invalid,
             UnreadableFile,
+            ObjectsUnavailable,
         ),
     },
     openapi_extra={"requestBody": _BODY},
@@ -119,38 +121,40 @@ async def import_catalogue(
     query: Annotated[ImportQuery, Query()],
     principal: CatalogWriter,
     once: OnceDep,
-    later: AfterResponseDep,
 ) -> Job:
     """Shopify product CSV or JSON Lines, as the body or as the part `file` of a form; either may be gzip.
 
     Creates or replaces products by handle, as `portico products import` does: of each product all or nothing. The job's
     `result` is `{created, updated, unchanged, failed}`; `GET /jobs/{id}/errors` says why products failed.
     """
-    upload = await spool(request, imports_folder(once.resources.settings), limit=MAX_IMPORT_BYTES)
-    # The job has a name of its own for it; what is left where this is lost is swept away one day.
-    later("discard_draft", lambda: to_thread.run_sync(upload.path.unlink))
-    try:
+    folder = once.resources.settings.data.data_dir
+    async with spooled(request, folder, limit=MAX_IMPORT_BYTES) as upload:
         job = await _asked(once, upload, query.format or _format_of(upload), principal)
-    except BaseException:
-        upload.path.unlink()
-        raise
     return accepted(request, response, job, once.resources.clock.now())
 
 
 async def _asked(once: Once, upload: Upload, kind: Format, principal: Principal) -> entities.Job:
+    """The object comes first: no job waits for a file that is not there. One that no job asks for is removed here, or
+    where it is not known whether there is a job, one day by upkeep.
+    """
     if not upload.size:
         raise UnreadableFile("the file is empty")
-    resources = once.resources
+    resources, wanted = once.resources, False
     name = PurePath(upload.name).name.replace("\0", "")[:_LONGEST_NAME] or "import"
-    kept = upload.path.with_name(ids.new_id("upl"))
+    key = upload_key(ids.new_id("upl"))
 
     async def action(session: WriteSession) -> entities.Job:
-        # Before the commit: no job waits for a file that is not there.
-        kept.hardlink_to(upload.path)
-        file = ImportFile(upload=kept.name, format=kind, name=name, size=upload.size, actor=principal.name)
+        nonlocal wanted
+        wanted = True
+        file = ImportFile(upload=key, format=kind, name=name, size=upload.size, actor=principal.name)
         return await ask_for_import(session, resources.jobs, file, principal.owner)
 
-    return await once.run(ImportProducts(upload.sha256, kind, name), action, JOB)
+    await keep(resources.objects, key, upload.file)
+    try:
+        return await once.run(ImportProducts(upload.sha256, kind, name), action, JOB)
+    finally:
+        if not wanted:
+            await attempt("discard_upload", lambda: resources.objects.delete(key))
 
 
 def _format_of(upload: Upload) -> Format:
@@ -175,7 +179,7 @@ class ErrorsQuery(BaseModel):
     operation_id="get_job_errors",
     responses={
         200: {"description": "The file", "content": content_of(MEDIA_TYPES.values())},
-        **problems(Unauthenticated, JobNotFound, NoErrorReport, JobNotFinished),
+        **problems(Unauthenticated, JobNotFound, NoErrorReport, JobNotFinished, ObjectsUnavailable),
     },
 )
 async def download_errors(
@@ -183,29 +187,27 @@ async def download_errors(
     job_id: str,
     query: Annotated[ErrorsQuery, Query()],
     principal: SomebodyDep,
-    session: ReadSessionDep,
     resources: ResourcesDep,
 ) -> StreamingResponse:
     """Each fault with the line of the file where it stands; nothing but the heading where there is none."""
-    job = await visible_job(session, job_id, principal)
+    # A session of its own: none is held while the store is asked.
+    async with resources.database.read() as session:
+        job = await visible_job(session, job_id, principal)
     if job.name != import_file.name:
         raise NoErrorReport
     if not job.finished:
         raise JobNotFinished
-    pieces = _pieces(error_report(resources.settings, job.id), query.format)
+    pieces = _pieces(resources.objects, job.id, query.format)
     filename = f"errors-{job.id}.{query.format}"
     return await attachment(request.scope, pieces, filename=filename, media_type=MEDIA_TYPES[query.format])
 
 
-async def _pieces(report: Path, kind: Format) -> AsyncGenerator[bytes, None]:
+async def _pieces(objects: Objects, job_id: str, kind: Format) -> AsyncGenerator[bytes, None]:
     if kind == "csv":
         yield csv_bytes([("line", "message")])
-    if not await to_thread.run_sync(report.exists):
-        return
-    with report.open("rb") as file:
-        while lines := await to_thread.run_sync(file.readlines, 64 * 1024):
-            if kind == "jsonl":
-                yield b"".join(lines)
-            else:
-                faults = map(json.loads, lines)
-                yield csv_bytes((fault["line"], neutralised(fault["message"])) for fault in faults)
+    async for lines in fault_lines(objects, job_id):
+        if kind == "jsonl":
+            yield lines
+        else:
+            faults = map(json.loads, lines.splitlines())
+            yield csv_bytes((fault["line"], neutralised(fault["message"])) for fault in faults)

@@ -2,24 +2,24 @@
 
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import Depends, Request, Response
 
 from commerce.accounts.errors import MissingScope
 from commerce.accounts.principal import Principal
 from commerce.jobs.service import visible_job
 from commerce.reports.commands import InvalidReport
-from commerce.reports.files import report_file
-from commerce.reports.jobs import ReportNotFound, ask_for_sales, make_sales_report
+from commerce.reports.files import report_key
+from commerce.reports.jobs import ReportNotFound, ask_for_sales
 from core.database import WriteSession
 from core.errors import Invalid, Unauthenticated
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.jobs import entities
 from core.jobs.entities import JobNotFound
-from core.web.dependencies import ReadSessionDep, ResourcesDep
+from core.objects import ObjectsUnavailable
+from core.web.dependencies import ResourcesDep
 from core.web.errors import RangeNotSatisfiable
 from core.web.idempotency import InvalidIdempotencyKey
-from core.web.ranges import LocalFile, file_response, wanted_range
+from core.web.ranges import StoredFile, file_response, wanted_range
 from core.web.streaming import content_of
 from public_api.auth import RequireScope
 from public_api.errors import problems
@@ -76,26 +76,29 @@ async def ask_for_sales_report(
     responses={
         200: {"description": "The file", "content": content_of(_MEDIA_TYPES.values())},
         206: {"description": "The range that was asked for", "content": content_of(_MEDIA_TYPES.values())},
-        **problems(Unauthenticated, MissingScope, ReportNotFound, RangeNotSatisfiable),
+        **problems(Unauthenticated, MissingScope, ReportNotFound, RangeNotSatisfiable, ObjectsUnavailable),
     },
 )
 async def download_report(
-    request: Request, report_id: str, principal: ReportsReader, session: ReadSessionDep, resources: ResourcesDep
+    request: Request, report_id: str, principal: ReportsReader, resources: ResourcesDep
 ) -> Response:
     """One that you asked for. Ranges are answered (RFC 9110), so that a download can be gone on with."""
+    # A session of its own: none is held while the store is asked.
     try:
-        job = await visible_job(session, report_id, principal)
+        async with resources.database.read() as session:
+            job = await visible_job(session, report_id, principal)
     except JobNotFound:
         raise ReportNotFound(f"no report {report_id[:100]!r}") from None
-    path = report_file(resources.settings, job.id)
-    if job.name != make_sales_report.name or job.state != "succeeded" or not await to_thread.run_sync(path.is_file):
-        raise ReportNotFound(f"no report {report_id[:100]!r} that is ready")
-    size = (await to_thread.run_sync(path.stat)).st_size
+    key = report_key(job.id)
+    found = await resources.objects.head(key) if job.state == "succeeded" else None
+    if found is None:
+        raise ReportNotFound(f"no report {job.id!r} that is ready")
     kind, tag = job.args["format"], f'"{job.id}"'
     headers = {
         "Content-Disposition": f'attachment; filename="sales-{job.id}.{kind}"',
         "Cache-Control": "private, no-cache",
         "ETag": tag,
     }
-    bounds = wanted_range(request.scope, size, tag)
-    return file_response(request.scope, LocalFile(path, size), bounds, media_type=_MEDIA_TYPES[kind], headers=headers)
+    bounds = wanted_range(request.scope, found.size, tag)
+    file = StoredFile(resources.objects, key, found.size)
+    return file_response(request.scope, file, bounds, media_type=_MEDIA_TYPES[kind], headers=headers)

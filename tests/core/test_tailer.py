@@ -12,7 +12,7 @@ from sqlalchemy import delete
 from core.database import Database
 from core.errors import Invalid
 from core.eventlog import TOPIC, Event, EventRow, NewEvent, append
-from core.hub import MemoryHub
+from core.hub.memory import MemoryHub
 from core.tailer import Tailer
 from tests.factories.statements import recorded
 from tests.fixtures.application import LogEntries

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -117,6 +118,33 @@ def test_import_that_is_killed_goes_on_at_the_next_start_and_does_no_product_twi
     }
 
 
+@pytest.mark.parametrize("form", [False, True])
+def test_upload_is_never_held_in_memory(start: StartProcess, form: bool) -> None:
+    server, address = serve(start)
+    key = shop_key(start)
+    ask_for_import(address, key, catalogue(10))
+    url = f"{address}/public/v1/products/import?format=csv"
+    piece, pieces = b"x" * 2**20, 128
+    before = peak_kib(server)
+
+    if form:
+        with tempfile.TemporaryFile() as file:
+            file.writelines(piece for _ in range(pieces))
+            file.seek(0)
+            asked = httpx2.post(url, files={"file": file}, headers=key, timeout=60)
+    else:
+        asked = httpx2.post(url, content=(piece for _ in range(pieces)), headers=key, timeout=60)
+    job = ended(address, key, asked.json()["id"])
+
+    assert job["error"]["code"] == "unreadable_file"
+    assert peak_kib(server) - before < 64 * 1024
+
+
+def peak_kib(process: Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
+
+
 def place_orders(address: str, key: dict[str, str], count: int) -> None:
     product = {"title": "Mug", "variants": [{"sku": "MUG", "price": {"amount": 250, "currency": "USD"}}]}
     assert httpx2.post(f"{address}/public/v1/products", json=product, headers=key).status_code == 201
@@ -149,7 +177,7 @@ def test_report_that_is_killed_is_made_at_the_next_start_and_told_once(
     assert row["gross"] == {"amount": 1500, "currency": "USD"}
     events = rows(var, "SELECT type, count(*) FROM events WHERE type IN ('report.ready', 'job.updated') GROUP BY type")
     assert events == [("job.updated", 1), ("report.ready", 1)]
-    assert [file.name for file in (var / "reports").iterdir() if not file.name.startswith(".")] == [job["id"]]
+    assert [file.name for file in (var / "objects" / "reports").iterdir()] == [job["id"]]
 
 
 class Mailbox:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -17,6 +18,7 @@ from core.eventlog import EventLog, NewEvent, append
 from core.idempotency import IdempotencyRow, OnceKey
 from core.jobs.models import JobRow
 from core.jobs.registry import REGISTRY, Tick
+from core.objects.store import open_objects
 from core.resources import Resources, assemble
 from core.settings import Settings
 from tests.factories.clocks import NOON, FakeClock
@@ -119,22 +121,37 @@ async def test_jobs_are_forgotten_thirty_days_after_their_end(house: Resources, 
         assert list(await session.scalars(select(JobRow.id).order_by(JobRow.id))) == ids[1:]
 
 
-async def test_files_go_a_day_after_their_jobs_and_those_that_never_were_whole_after_a_day(
-    house: Resources, clock: FakeClock
+async def test_files_go_a_day_after_their_jobs(house: Resources, clock: FakeClock) -> None:
+    keys = ["imports/job_1/errors/00000001.jsonl", "imports/upl_1", "reports/job_2"]
+    for key in keys:
+        await house.objects.put(key, b"x")
+    clock.advance(days=(datetime.now(UTC) - NOON).days + 30)  # the store's own clock says how old an object is
+
+    await forget(house)
+    kept = [each.key async for each in house.objects.list()]
+    clock.advance(days=2)
+    await forget(house)
+
+    assert sorted(kept) == keys
+    assert [each.key async for each in house.objects.list()] == []
+
+
+async def test_files_that_never_became_whole_go_after_a_day(
+    settings: Settings, sqlite_database: Database, clock: FakeClock, tmp_path: Path
 ) -> None:
-    for folder in ("imports", "reports"):
-        for name, days in (("old", 32), ("young", 30), (".draft-old", 2), (".draft-young", 0.5)):
-            path = house.settings.data.data_dir / folder / name
+    async with open_objects(f"file://{tmp_path / 'files'}") as objects:
+        house = assemble(settings, clock, sqlite_database, objects, {})
+        for name, days in (("old#1", 2), ("young#1", 0.5)):
+            path = tmp_path / "files" / "imports" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"")
             written = (clock.now() - timedelta(days=days)).timestamp()
             os.utime(path, (written, written))
 
-    await forget(house)
+        await forget(house)
+        await house.jobs.close()
 
-    for folder in ("imports", "reports"):
-        left = {path.name for path in (house.settings.data.data_dir / folder).iterdir()}
-        assert left == {"young", ".draft-young"}
+    assert [path.name for path in (tmp_path / "files" / "imports").iterdir()] == ["young#1"]
 
 
 async def test_chore_that_goes_by_parts_goes_on_until_nothing_is_left(house: Resources) -> None:

@@ -22,7 +22,7 @@ from commerce.webhooks.sending import Send, Sender
 from commerce.webhooks.service import EndpointService
 from core.database import Database
 from core.eventlog import EventLog, NewEvent, append, event_id
-from core.hub import MemoryHub
+from core.hub.memory import MemoryHub
 from core.outbound import GuardedNetwork
 from core.resources import Resources, assemble
 from core.settings import DataSettings, ServerSettings, Settings

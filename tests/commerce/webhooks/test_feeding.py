@@ -14,7 +14,7 @@ from commerce.webhooks.feeder import Feeder
 from commerce.webhooks.models import CursorRow, DeliveryRow
 from core.database import Database
 from core.eventlog import append
-from core.hub import MemoryHub
+from core.hub.memory import MemoryHub
 from core.jobs.models import JobRow
 from core.resources import assemble
 from core.tailer import Tailer

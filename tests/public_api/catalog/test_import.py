@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import func, select
 
 from commerce.audit.models import AuditRow
-from commerce.catalog.jobs import imports_folder
 from commerce.catalog.models import ProductRow
 from core.eventlog import EventRow
 from core.jobs.models import JobRow
@@ -46,6 +45,11 @@ async def mugs(resources: Resources) -> int:
         return int(await session.scalar(select(func.count()).where(ProductRow.handle.startswith("mug-"))))
 
 
+async def kept(resources: Resources) -> list[str]:
+    """The keys of all files of imports."""
+    return sorted([found.key async for found in resources.objects.list("imports")])
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "query"),
     [
@@ -75,7 +79,7 @@ async def test_body_is_imported_by_a_job(
     assert ended["result"] == {"created": 250, "updated": 0, "unchanged": 0, "failed": 0}
     assert ended["message"] == "250 products"
     assert await mugs(resources) == 250
-    assert list(imports_folder(resources.settings).iterdir()) == []
+    assert await kept(resources) == []
 
 
 @pytest.mark.parametrize(
@@ -166,8 +170,7 @@ async def test_what_is_no_file_is_refused_and_leaves_nothing(
 
     assert (refused.status_code, refused.json()["code"]) == (status, code)
     assert await count(resources, JobRow.id) == 0
-    folder = imports_folder(resources.settings)
-    assert not folder.exists() or list(folder.iterdir()) == []
+    assert await kept(resources) == []
 
 
 async def test_file_over_the_limit_is_refused_also_when_only_inflating_shows_it(
@@ -186,7 +189,7 @@ async def test_file_over_the_limit_is_refused_also_when_only_inflating_shows_it(
 
     codes = [(each.status_code, each.json()["code"]) for each in (inflated, plain, declared, elsewhere)]
     assert codes == [(413, "content_too_large")] * 4
-    assert list(imports_folder(resources.settings).iterdir()) == []
+    assert await kept(resources) == []
 
 
 async def test_body_larger_than_other_operations_take_is_imported(
@@ -212,28 +215,26 @@ async def test_key_that_comes_again_with_the_same_file_is_the_same_job(
     assert again.headers["Idempotency-Replayed"] == "true"
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert await count(resources, JobRow.id) == 1
-    assert len(list(imports_folder(resources.settings).iterdir())) == 1
+    assert len(await kept(resources)) == 1
 
 
 async def test_job_broken_off_goes_on_with_the_next_batch(
     client: httpx2.AsyncClient, resources: Resources, writer: dict[str, str]
 ) -> None:
-    """The checkpoint of the first two batches, as a crash leaves it."""
+    """The checkpoint of the first two batches, as a crash leaves it before the faults of the second are an object."""
     asked = await client.post(f"{PATH}?format=jsonl", content=BROKEN, headers=writer)
     job_id = asked.json()["id"]
     async with resources.database.write() as session:
         row = await session.get_one(JobRow, job_id)
         counts = {"created": 200, "updated": 0, "unchanged": 0, "failed": 0}
-        row.checkpoint = {"batches": 2, "counts": counts, "faults": 0, "ended": False}
-    stray = imports_folder(resources.settings) / f"{job_id}.errors.jsonl"
-    stray.write_bytes(b'{"line": 1, "message": "of the run that was broken off"}\n')
+        row.checkpoint = {"batches": 2, "counts": counts, "faults": '{"line": 150, "message": "é"}\n', "ended": False}
 
     ended = await done(client, resources, asked.json(), writer)
     errors = await client.get(f"/public/v1/jobs/{job_id}/errors?format=jsonl", headers=writer)
 
     assert ended["result"] == {"created": 250, "updated": 0, "unchanged": 0, "failed": 2}
     assert await mugs(resources) == 50
-    assert [json.loads(line)["line"] for line in errors.text.splitlines()] == [251, 252]
+    assert [json.loads(line)["line"] for line in errors.text.splitlines()] == [150, 251, 252]
 
 
 async def test_others_do_not_see_the_job_and_its_owner_hears_of_its_end(

@@ -144,12 +144,43 @@ async def test_report_that_is_ready_is_told_to_its_owner(client: httpx2.AsyncCli
     assert event.data["bytes"] == len(report.content)
 
 
-async def test_report_is_not_there_before_it_is_made(client: httpx2.AsyncClient, reader: dict[str, str]) -> None:
+async def test_report_is_not_there_before_its_job_has_ended(
+    client: httpx2.AsyncClient, resources: Resources, reader: dict[str, str]
+) -> None:
+    """The file is stored before the job says so."""
     asked = await client.post(PATH, json=MARCH, headers=reader)
+    path = f"/public/v1/reports/{asked.json()['id']}/download"
 
-    early = await client.get(f"/public/v1/reports/{asked.json()['id']}/download", headers=reader)
+    early = await client.get(path, headers=reader)
+    await resources.objects.put(f"reports/{asked.json()['id']}", b"day\r\n")
+    stored = await client.get(path, headers=reader)
 
-    assert (early.status_code, early.json()["code"]) == (404, "report_not_found")
+    for each in (early, stored):
+        assert (each.status_code, each.json()["code"]) == (404, "report_not_found")
+
+
+async def test_job_that_is_no_report_cannot_be_downloaded(
+    client: httpx2.AsyncClient, resources: Resources, reader: dict[str, str], writer: dict[str, str]
+) -> None:
+    asked = await client.post("/public/v1/products/import?format=csv", content=b"Handle,Title\n", headers=writer)
+    await run_jobs(resources)
+
+    refused = await client.get(f"/public/v1/reports/{asked.json()['id']}/download", headers=reader)
+
+    assert (refused.status_code, refused.json()["code"]) == (404, "report_not_found")
+
+
+async def test_head_of_a_report_describes_it(
+    client: httpx2.AsyncClient, resources: Resources, reader: dict[str, str]
+) -> None:
+    report = await made(client, resources, reader)
+
+    head = await client.head(str(report.url), headers=reader | {"Range": "bytes=0-1", "Accept-Encoding": "identity"})
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(report.content))
+    for name in ("ETag", "Accept-Ranges", "Content-Type", "Content-Disposition"):
+        assert head.headers[name] == report.headers[name]
 
 
 @pytest.mark.parametrize(

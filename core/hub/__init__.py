@@ -3,14 +3,26 @@
 A wake-up may be lost or come twice. Whoever listens looks by itself now and then.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol
+
+from core.errors import Unavailable
 
 Wake = Callable[[], None]
 
 
+class HubUnavailable(Unavailable):
+    """Other processes cannot be woken now. Nothing is lost: what is written here they see a moment later."""
+
+    code = "hub_unavailable"
+    title = "Redis unavailable"
+
+
 class Hub(Protocol):
+    async def ping(self) -> None:
+        """Raises HubUnavailable where other processes cannot be reached."""
+        ...
+
     def publish(self, topic: str) -> None:
         """Wakes the topic's subscribers, soon. Never waits and never raises. Call it in the event loop."""
         ...
@@ -18,18 +30,3 @@ class Hub(Protocol):
     def subscribe(self, topic: str, wake: Wake) -> Callable[[], None]:
         """`wake` is called in the event loop, and must not wait. Returns what ends it."""
         ...
-
-
-class MemoryHub:
-    """Within one process."""
-
-    def __init__(self) -> None:
-        self._subscribers: dict[str, list[Wake]] = defaultdict(list)
-
-    def publish(self, topic: str) -> None:
-        for wake in tuple(self._subscribers[topic]):
-            wake()
-
-    def subscribe(self, topic: str, wake: Wake) -> Callable[[], None]:
-        self._subscribers[topic].append(wake)
-        return lambda: self._subscribers[topic].remove(wake)
