@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from core.settings import Settings
 from core.streams.places import Places
 from core.web.bodies import decoded, require_json
 from core.web.errors import Failure, failure_of, report
+from core.web.event_stream import EventStreamResponse
 from core.web.pages import Pages
 from graphql_api.context import Context, open_context, principal_of
 from graphql_api.errors import BadRequest, present, render_error
@@ -36,7 +36,7 @@ from graphql_api.once import REPLAYED
 from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
 from graphql_api.schema import Schema
 from graphql_api.socket import FIELDS, TransportHandler, Wire
-from graphql_api.sse import EventStream, Results, accepts_events
+from graphql_api.sse import Results, accepts_events, event_stream
 from graphql_api.streams import StreamLimits
 
 
@@ -79,7 +79,7 @@ class Router(GraphQLRouter[Context, None]):
         except BadRequest as error:
             return _refuse(Failure(error, 400, error), request)
 
-    async def _stream(self, request: Request, context: Context) -> EventStream:
+    async def _stream(self, request: Request, context: Context) -> EventStreamResponse:
         data = await self.parse_http_body(self.request_adapter_class(request))
         # By GET, which pages of any origin can send, what changes nothing: an EventSource has no other method.
         kinds = (OperationType.SUBSCRIPTION,) if request.method == "GET" else tuple(OperationType)
@@ -90,8 +90,10 @@ class Router(GraphQLRouter[Context, None]):
             operation_name=data.operation_name,
             allowed_operation_types=kinds,
         )
-        admitted = partial(self._admitted, context, self._streams)
-        return EventStream(cast("Results", results), context.line, admitted, self.limits.comment_seconds)
+        admitted = self._admitted(context, self._streams)
+        return EventStreamResponse(
+            event_stream(cast("Results", results), context.line, admitted, self.limits.comment_seconds)
+        )
 
     @contextmanager
     def _admitted(self, context: Context, places: Places) -> Iterator[None]:

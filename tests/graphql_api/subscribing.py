@@ -67,6 +67,17 @@ def feeds(served: Served) -> list[Subscription]:
     return list({each: None for subscriptions in topics for each in subscriptions if each._kind == "graphql"})
 
 
+async def retitle(client: httpx2.AsyncClient, product_id: str, title: str, headers: dict[str, str]) -> None:
+    changed = await client.patch(f"/public/v1/products/{product_id}", json={"title": title}, headers=headers)
+    assert changed.status_code == 200
+
+
+async def product_named(client: httpx2.AsyncClient, handle: str) -> str:
+    """Its id."""
+    found: str = (await client.get(f"/public/v1/products/{handle}")).json()["id"]
+    return found
+
+
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not holds():  # noqa: ASYNC110  nobody but a test waits for it
@@ -88,12 +99,13 @@ class Stream:
 
     async def updates(self, number: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        while len(found) < number:
-            event = await self.event()
-            assert event is not None
-            name, data = event
-            if name == "next":
-                found.extend(data["data"].values())
+        async with asyncio.timeout(20):
+            while len(found) < number:
+                event = await self.event()
+                assert event is not None
+                name, data = event
+                if name == "next":
+                    found.extend(data["data"].values())
         return found
 
     def receive(self, answer: Exchange) -> None:

@@ -175,7 +175,7 @@ async def test_lone_surrogate_in_a_message_is_answered(client: httpx2.AsyncClien
 async def test_query_may_be_answered_as_server_sent_events(client: httpx2.AsyncClient) -> None:
     response = await client.post("/graphql", json={"query": "{ __typename }"}, headers={"Accept": "text/event-stream"})
 
-    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert "content-length" not in response.headers
     assert 'event: next\ndata: {"data":{"__typename":"Query"}}' in response.text
     assert "event: complete" in response.text

@@ -16,7 +16,18 @@ from tests.fixtures.application import LogEntries, key_with
 from tests.fixtures.asgi import Served
 from tests.fixtures.probes import SECRET
 from tests.graphql_api.ordering import ONE, place
-from tests.graphql_api.subscribing import ORDERS, PRODUCTS, connected, feeds, streamed, subscribe, until, updates
+from tests.graphql_api.subscribing import (
+    ORDERS,
+    PRODUCTS,
+    connected,
+    feeds,
+    product_named,
+    retitle,
+    streamed,
+    subscribe,
+    until,
+    updates,
+)
 
 Take: TypeAlias = Callable[[int], Awaitable[list[dict[str, Any]]]]
 Headers: TypeAlias = dict[str, str]
@@ -196,15 +207,16 @@ async def test_products_are_told_to_everybody_and_drafts_to_editors(
 async def test_product_is_read_when_its_update_is_told(
     client: httpx2.AsyncClient, subscriber: Subscriber, writer: Headers
 ) -> None:
-    found = (await client.get("/public/v1/products/plain")).json()
-    address = f"/public/v1/products/{found['id']}"
-    take = await subscriber.open(PRODUCTS, productId=found["id"])
+    product_id, another = [await product_named(client, handle) for handle in ("plain", "atlas-coat")]
+    take = await subscriber.open(PRODUCTS, productId=product_id)
 
     told = []
-    for change in ({"title": "One"}, {"title": "Two"}, {"status": "draft"}):
-        await client.patch("/public/v1/products/atlas-coat", json=change, headers=writer)  # another product
-        await client.patch(address, json=change, headers=writer)
+    for title in ("One", "Two"):
+        await retitle(client, another, title, writer)
+        await retitle(client, product_id, title, writer)
         told += await take(1)
+    await client.patch(f"/public/v1/products/{product_id}", json={"status": "draft"}, headers=writer)
+    told += await take(1)
 
     assert [each["product"] for each in told] == [{"title": "One"}, {"title": "Two"}, None]
 
