@@ -87,6 +87,11 @@ class Principal:
         return self.kind != "anonymous" and self.role in (None, "admin")
 
     @property
+    def answers_customers(self) -> bool:
+        """Staff, their keys and the shop's own keys, where they have the scope: in every support room."""
+        return self.sees_everybody and self.may("support:write")
+
+    @property
     def sees_unpublished(self) -> bool:
         """Who may change products may see those that are not on sale."""
         return self.may("catalog:write")
