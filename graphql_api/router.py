@@ -9,13 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import AsyncHTTPRequestAdapter
 from fastapi import Request, Response, WebSocket
 from graphql import GraphQLError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.fastapi import GraphQLRouter
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -129,12 +130,23 @@ class Router(GraphQLRouter[Context, None]):
             extensions=data.get("extensions"),
         )
 
-    async def execute_single(self, *arguments: Any, **named: Any) -> ExecutionResult:
-        """An operation that cannot be found in the document is a fault of the document, not of the HTTP request."""
+    async def execute_single(self, *, request_data: GraphQLRequestData, context: Context, **_: Any) -> ExecutionResult:  # type: ignore[override]
+        """An operation that cannot be found in the document, or needs a stream, is a fault of the document, not of the
+        HTTP request.
+        """
         try:
-            return await super().execute_single(*arguments, **named)
-        except HTTPException as error:
-            return PreExecutionError(data=None, errors=[present(GraphQLError(error.reason), suggest=False)])
+            return await self.schema.execute(
+                request_data.query,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
+            )
+        except CannotGetOperationTypeError as error:
+            reason = error.as_http_error_reason()
+        except InvalidOperationTypeError:
+            reason = "subscriptions need a stream: WebSocket, or Accept: text/event-stream"
+        return PreExecutionError(data=None, errors=[present(GraphQLError(reason), suggest=False)])
 
     async def get_sub_response(self, request: Request) -> Response:
         """Carries the media type to `create_response`, and belongs to one request: Strawberry's is shared by all."""

@@ -24,6 +24,7 @@ from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
 from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.subscriptions import SupportSubscription
 from graphql_api.text import faults_of_variables
 
 
@@ -46,7 +47,7 @@ class Mutation(AccountMutation, OrderMutation):
     description="What happens, as it happens: over WebSocket (`graphql-transport-ws`) or server-sent events (GraphQL "
     "over SSE, distinct connections). A stream that was cut goes on where it was, with `after`."
 )
-class Subscription(CatalogSubscription, OrderSubscription):
+class Subscription(CatalogSubscription, OrderSubscription, SupportSubscription):
     pass
 
 

@@ -17,6 +17,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import Messag
 
 from core.errors import AppError, RateLimited
 from core.streams.places import TooManyStreams
+from core.web.sockets.pace import Pace
 from graphql_api.context import Context
 from graphql_api.errors import present
 from graphql_api.limits import MAX_BODY_BYTES
@@ -48,21 +49,6 @@ class Unruly(Exception):
         self.reason = reason
 
 
-class Pace:
-    """So many a second, and so many at once."""
-
-    def __init__(self, a_second: int) -> None:
-        self._a_second = a_second
-        self._left = float(a_second)
-        self._at = 0.0
-
-    def admits(self, now: float) -> bool:
-        self._left = min(self._a_second, self._left + (now - self._at) * self._a_second)
-        self._at = now
-        self._left -= 1
-        return self._left >= 0
-
-
 class Wire(ASGIWebSocketAdapter):
     """What goes in and out. Nothing goes out after the close."""
 
@@ -71,14 +57,15 @@ class Wire(ASGIWebSocketAdapter):
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002
         """Raises Unruly."""
         clock = asyncio.get_running_loop().time
-        pace = Pace(cast("Router", self.view).limits.messages_a_second)
+        limits = cast("Router", self.view).limits
+        pace = Pace(limits.messages_per_second, limits.burst)
         try:
             while self.ws.application_state is WebSocketState.CONNECTED:
                 text = await self.ws.receive_text()
                 self.heard_at = clock()
                 if len(text) > MAX_BODY_BYTES:
                     raise Unruly("too_big")
-                if not pace.admits(self.heard_at):
+                if not pace.allows():
                     raise Unruly("too_fast")
                 yield _parsed(text)
         except KeyError:

@@ -10,21 +10,14 @@ from commerce.accounts.principal import Principal
 from commerce.accounts.throttling import network_of
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.feed import EventFeed
-from core.errors import Unavailable
 from core.eventlog import Event
 from core.streams.broadcast import Broadcast, Draining, TooSlow
 from core.streams.places import Places
+from core.web.sockets.sockets import ServerStopping
 
 T = TypeVar("T")
 # Why a stream ends. `left`: the client went away, or was told by the protocol why.
 Reason = Literal["draining", "too_slow", "too_fast", "too_big", "expired", "revoked", "silent", "left"]
-
-
-class ServerStopping(Unavailable):
-    """This server is about to stop, and takes no new streams. Another answers, or will at once: come back."""
-
-    code = "server_stopping"
-    title = "Server is stopping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,8 @@ class StreamLimits:
     per_caller: int = 100
     in_all: int = 5_000
     operations: int = 20  # at a time, on one WebSocket
-    messages_a_second: int = 50  # so many at once, too
+    messages_per_second: int = 50
+    burst: int = 100
     init_seconds: float = 10.0
     ping_seconds: float = 30.0  # on a WebSocket; who is silent for two of them is gone
     comment_seconds: float = 15.0  # between the comments of SSE

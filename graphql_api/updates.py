@@ -2,18 +2,17 @@
 
 from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import strawberry
 
-from commerce.events.envelope import EventType
 from commerce.events.feed import EventFeed
 from commerce.events.filter import EventFilter
 from core.eventlog import Event
 from graphql_api.context import Info
 from graphql_api.streams import follow
 
-U = TypeVar("U", bound="Update")
+T = TypeVar("T")
 Cursor = Annotated[
     str | None,
     strawberry.argument(
@@ -30,16 +29,15 @@ class Update:
     time: datetime = strawberry.field(description="When it happened.")
     subject: strawberry.Private[str]
 
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(id=strawberry.ID(event.id), type=event.type, time=event.time, subject=event.subject)
+
 
 async def updates(
-    info: Info, kind: type[U], types: frozenset[EventType], *, subject: str | None, after: str | None
-) -> AsyncGenerator[U, None]:
-    """Of the events that the caller may see. Raises InvalidCursor, CursorTooOld."""
+    info: Info, wanted: EventFilter, after: str | None, make: Callable[[Event], T]
+) -> AsyncGenerator[T, None]:
+    """What is made of each event. Raises InvalidCursor, CursorTooOld."""
     context = info.context
-    wanted = EventFilter(context.principal, frozenset(types), subject)
     feed = EventFeed(context.resources.database, context.line.broadcast, wanted, kind="graphql", after=after)
-    return await follow(context.line, feed, context.forget, _made(kind))
-
-
-def _made(kind: type[U]) -> Callable[[Event], U]:
-    return lambda event: kind(id=strawberry.ID(event.id), type=event.type, time=event.time, subject=event.subject)
+    return await follow(context.line, feed, context.forget, make)

@@ -6,13 +6,15 @@ from typing import Annotated
 import strawberry
 
 from commerce.events.envelope import EventType
+from commerce.events.filter import EventFilter
 from graphql_api.catalog.queries import load_product
 from graphql_api.catalog.types import Product
 from graphql_api.context import Info
 from graphql_api.fields import field, subscription
 from graphql_api.updates import Cursor, Update, updates
 
-_TYPES: frozenset[EventType] = frozenset(("product.created", "product.updated", "product.deleted", "stock.changed"))
+_KINDS: tuple[EventType, ...] = ("product.created", "product.updated", "product.deleted", "stock.changed")
+_TYPES: frozenset[str] = frozenset(_KINDS)
 
 
 @strawberry.type(description="A product was made, changed or deleted, or has another stock.")
@@ -35,4 +37,5 @@ class CatalogSubscription:
         after: Cursor = None,
         product_id: Annotated[strawberry.ID | None, strawberry.argument(description="Of this product alone.")] = None,
     ) -> AsyncGenerator[ProductUpdate, None]:
-        return await updates(info, ProductUpdate, _TYPES, subject=product_id, after=after)
+        wanted = EventFilter(info.context.principal, _TYPES, product_id)
+        return await updates(info, wanted, after, ProductUpdate.of)

@@ -6,6 +6,7 @@ from typing import Annotated
 import strawberry
 
 from commerce.events.envelope import EventType
+from commerce.events.filter import EventFilter
 from core.errors import NotFound
 from graphql_api.auth import require_scope
 from graphql_api.context import Info
@@ -14,7 +15,8 @@ from graphql_api.orders.queries import load_order
 from graphql_api.orders.types import Order
 from graphql_api.updates import Cursor, Update, updates
 
-_TYPES: frozenset[EventType] = frozenset(("order.placed", "order.paid", "order.shipped", "order.cancelled"))
+_KINDS: tuple[EventType, ...] = ("order.placed", "order.paid", "order.shipped", "order.cancelled")
+_TYPES: frozenset[str] = frozenset(_KINDS)
 
 
 @strawberry.type(description="An order was placed, paid, shipped or cancelled.")
@@ -37,7 +39,7 @@ class OrderSubscription:
         order_id: Annotated[strawberry.ID | None, strawberry.argument(description="Of this order alone.")] = None,
     ) -> AsyncGenerator[OrderUpdate, None]:
         require_scope(info, "orders:read")
-        require_scope(info, "events:read")
+        principal = require_scope(info, "events:read")
         if order_id is not None and await load_order(info, order_id) is None:
             raise NotFound("there is no such order, or it is not yours")
-        return await updates(info, OrderUpdate, _TYPES, subject=order_id, after=after)
+        return await updates(info, EventFilter(principal, _TYPES, order_id), after, OrderUpdate.of)

@@ -44,6 +44,9 @@ ORDERS = """subscription($after: String, $orderId: ID) {
 PRODUCTS = """subscription($after: String, $productId: ID) {
   productUpdates(after: $after, productId: $productId) { id type productId product { title } }
 }"""
+ROOM = """subscription($room: String!, $after: String) {
+  supportMessages(room: $room, after: $after) { id cursor room author { id name staff } to text createdAt }
+}"""
 
 
 async def subscribe(socket: AsyncWebSocketSession, query: str, operation: str = "1", **variables: Any) -> None:
@@ -114,7 +117,7 @@ class Stream:
             if text.startswith(":"):
                 self._events.put_nowait((text, None))
                 continue
-            fields = dict(line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in text.split("\n"))
+            fields = {name: value.strip() for name, _, value in (line.partition(":") for line in text.split("\n"))}
             self._events.put_nowait((fields["event"], json.loads(fields["data"]) if fields["data"] else None))
 
     def end(self, answer: Exchange) -> None:

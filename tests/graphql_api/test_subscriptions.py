@@ -12,13 +12,16 @@ from commerce.catalog.repository import ProductRepository
 from core import eventlog
 from core.eventlog import event_id
 from core.resources import Resources
+from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import LogEntries, key_with
 from tests.fixtures.asgi import Served
 from tests.fixtures.probes import SECRET
+from tests.graphql_api.asking import as_graphql
 from tests.graphql_api.ordering import ONE, place
 from tests.graphql_api.subscribing import (
     ORDERS,
     PRODUCTS,
+    ROOM,
     connected,
     feeds,
     product_named,
@@ -313,4 +316,57 @@ async def test_rules_of_documents_hold_for_subscriptions(
     error = await subscriber.refused(f"subscription {{ {selection} }}")
 
     assert error["extensions"]["code"] == "invalid_request"
+    assert feeds(served) == []
+
+
+async def test_what_is_said_in_a_room_is_told_to_whom_it_is_for(
+    client: httpx2.AsyncClient, subscriber: Subscriber, resources: Resources
+) -> None:
+    owner, helper, colleague = [await a_user(resources, role) for role in ("customer", "support", "support")]
+    ada, ben, cleo = [await signed_in(resources, each) for each in (owner, helper, colleague)]
+    first = await say(client, ada, text="Hello?")
+    takes = [await subscriber.open(ROOM, each, room="help", after=first["cursor"]) for each in (ada, ben, cleo)]
+
+    said = [
+        await say(client, ben, text="Hello!"),
+        await say(client, ada, text="For you", to=owner.id),
+        await say(client, ben, text="My number is 1", to=owner.id),
+        await say(client, ada, text="Bye"),
+    ]
+    told = [await take(number) for take, number in zip(takes, (4, 3, 2), strict=True)]
+
+    assert [[each["text"] for each in messages] for messages in told] == [
+        ["Hello!", "For you", "My number is 1", "Bye"],
+        ["Hello!", "My number is 1", "Bye"],
+        ["Hello!", "Bye"],
+    ]
+    assert told[0] == [as_graphql(each) for each in said]
+
+
+async def test_room_of_somebody_else_is_not_found(
+    served: Served, client: httpx2.AsyncClient, subscriber: Subscriber, customer: Headers, stranger: Headers
+) -> None:
+    await say(client, customer, text="Hello?")
+
+    codes = [
+        (await subscriber.refused(ROOM, headers, room=room))["extensions"]["code"]
+        for headers, room in ((stranger, "help"), (customer, "nothing"), ({}, "help"))
+    ]
+
+    assert codes == ["room_not_found", "room_not_found", "unauthenticated"]
+    assert feeds(served) == []
+
+
+async def say(client: httpx2.AsyncClient, headers: Headers, **message: str) -> dict[str, Any]:
+    sent = await client.post("/public/v1/support/rooms/help/messages", json=message, headers=headers)
+    assert sent.status_code == 201, sent.text
+    answer: dict[str, Any] = sent.json()
+    return answer
+
+
+async def test_subscription_without_a_stream_is_refused(served: Served, client: httpx2.AsyncClient) -> None:
+    response = await client.post("/graphql", json={"query": PRODUCTS})
+
+    assert response.status_code == 200
+    assert response.json()["errors"][0]["extensions"]["code"] == "invalid_request"
     assert feeds(served) == []

@@ -68,7 +68,7 @@ async def denied(client: httpx2.AsyncClient, path: str = "/graphql") -> tuple[in
 
 
 def open_streams(kind: str) -> float:
-    return OPEN.labels(kind)._value.get()
+    return float(OPEN.labels(kind)._value.get())
 
 
 async def test_client_that_does_not_introduce_itself_is_closed(served: Served, settings: Settings) -> None:
@@ -218,7 +218,7 @@ async def test_message_that_is_too_big_closes_the_socket(
 
 
 async def test_messages_that_are_too_fast_close_the_socket(served: Served, settings: Settings) -> None:
-    async with limited(served, settings, messages_a_second=5) as client, connected(client, "/") as socket:
+    async with limited(served, settings, messages_per_second=5, burst=5) as client, connected(client, "/") as socket:
         with suppress(WebSocketDisconnect, LocalProtocolError):  # the close overtakes the rest
             for _ in range(50):
                 await socket.send_json({"type": "pong"})
@@ -334,7 +334,7 @@ async def test_client_that_is_too_slow_is_let_go(served: Served, client: httpx2.
         await until(lambda: len(feeds(served)) == 2)
 
         for feed in feeds(served):
-            feed.close(TooSlow)
+            feed.close(TooSlow())
 
         assert await closed_with(socket) == 4429
         assert [await stream.event(), await stream.event()] == [(": ping", None), None]
