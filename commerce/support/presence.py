@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import structlog
-from sqlalchemy import ColumnElement, CursorResult, Table, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, Table, delete, or_, select, update
 
 from commerce.support.entities import Person
 from commerce.support.models import PresenceRow
@@ -230,7 +230,8 @@ class Presence:
         if not rooms:
             return
         columns = PresenceRow.room, PresenceRow.person_id, PresenceRow.name, PresenceRow.is_staff
-        alive = select(*columns).where(PresenceRow.seen_at >= self._clock.now() - LIFETIME)
+        renewed = PresenceRow.seen_at >= self._clock.now() - LIFETIME
+        alive = select(*columns).where(or_(renewed, PresenceRow.process == self._process))
         found: dict[str, dict[str, Person]] = {room: {} for room in rooms}
         async with self._database.read() as session:
             for some in parameter_chunks(rooms):

@@ -10,7 +10,7 @@ import typer
 
 from core.server_lock import hold_server_lock
 from core.settings import Settings
-from gateway.cli.console import refusals, refuse, settings_or_refuse
+from gateway.cli.console import refusals, refuse, settings_or_refuse, upgrade
 
 
 def serve(
@@ -61,7 +61,10 @@ async def _prepare(settings: Settings, *, demo: bool) -> list[str]:
     from core.resources import open_database  # noqa: PLC0415
 
     async with open_database(settings) as database:
-        await migrations().upgrade(database)
+        if settings.embedded:  # the tables of jobs are made when the server starts
+            await migrations().upgrade(database)
+        else:
+            await upgrade(database)
         if not demo:
             return []
         await seed_demo(database, SystemClock(), settings.shop.currency)

@@ -71,9 +71,11 @@ async def a_process(
 ) -> AsyncIterator[Process]:
     database, hub = kind(url), hub or MemoryHub()
     database.on_announced = hub.publish
-    async with Presence(database, clock, hub, pace=pace) as presence:
-        yield Process(presence)
-    await database.close()
+    try:
+        async with Presence(database, clock, hub, pace=pace) as presence:
+            yield Process(presence)
+    finally:
+        await database.close()
 
 
 @pytest.fixture
