@@ -14,7 +14,7 @@ from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
 from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import LogEntries, new_app
-from tests.fixtures.asgi import client_of, serve, websocket
+from tests.fixtures.asgi import Served, client_of, serve, websocket
 from tests.fixtures.probes import SECRET
 from tests.graphql_api.asking import ON_SALE
 from tests.graphql_api.ordering import ONE, PLACE, count, place
@@ -70,13 +70,14 @@ async def test_mutation_is_done_once(client: httpx2.AsyncClient, resources: Reso
 
 @pytest.mark.parametrize("by", ["handshake", "connection_init"])
 async def test_operation_after_the_sign_in_has_ended_is_refused(
-    client: httpx2.AsyncClient, resources: Resources, by: str
+    client: httpx2.AsyncClient, resources: Resources, served: Served, by: str
 ) -> None:
-    """Though the connection was opened before."""
+    """Though the connection was opened before, and is not closed yet."""
     customer = await signed_in(resources, await a_user(resources))
     headers, payload = (customer, {}) if by == "handshake" else ({}, {"authorization": customer["Authorization"]})
     async with connected(client, headers=headers, **payload) as socket:
         before = await run(socket, "{ me { id } }")
+        served.state["watch"]._followed.clear()  # it has not looked yet
         await client.post("/public/v1/auth/logout", headers=customer)
         after = await run(socket, PLACE, input=ONE, key="k")
 
@@ -86,13 +87,14 @@ async def test_operation_after_the_sign_in_has_ended_is_refused(
 
 
 async def test_rights_that_were_lost_are_lost_on_an_open_connection(
-    client: httpx2.AsyncClient, resources: Resources
+    client: httpx2.AsyncClient, resources: Resources, served: Served
 ) -> None:
     editor = await a_user(resources, "editor")
     order = await place(client, ONE, await signed_in(resources, await a_user(resources)), "k")
     query = f'{{ products {{ totalCount }} order(id: "{order.json()["id"]}") {{ number }} }}'
     async with connected(client, headers=await signed_in(resources, editor)) as socket:
         before = await run(socket, query)
+        served.state["watch"]._followed.clear()  # it has not looked yet
         async with resources.database.write() as session:
             await AccountService(session, resources.clock, actor="test").set_role(editor.id, "customer")
         after = await run(socket, query)
