@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test check lint types imports format contracts bench lock clean
+.PHONY: help setup dev run test check lint types imports format contracts bench autobahn lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -48,6 +48,9 @@ contracts-check: dev
 
 bench: dev ## run the benchmarks, which print ratios
 	@$(BIN)/python -m benchmarks
+
+autobahn: dev ## run the Autobahn cases of WebSockets (docs/conformance/websocket.md)
+	@$(BIN)/python -m tests.conformance.autobahn
 
 lock: dev ## renew the locks from pyproject.toml
 	@$(BOOTSTRAP) lock

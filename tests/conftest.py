@@ -20,7 +20,7 @@ from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
-pytest_plugins = [f"tests.fixtures.{name}" for name in ("application", "processes", "s3", "valkey")]
+pytest_plugins = [f"tests.fixtures.{name}" for name in ("application", "processes", "s3", "sockets", "valkey")]
 
 
 @pytest.fixture(scope="session")

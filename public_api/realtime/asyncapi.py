@@ -89,9 +89,9 @@ One log of what happens, followed by channels: each event comes once and in orde
 
 def asyncapi_document(settings: Settings) -> dict[str, Any]:
     """Without `servers`, unless the settings name the public address."""
-    models = {frame.__name__: frame for frame in (*CLIENT_FRAMES, *SERVER_FRAMES)}
+    models = list(dict.fromkeys((*CLIENT_FRAMES, *SERVER_FRAMES)))
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in models.values()], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )
     document: dict[str, Any] = {
         "asyncapi": "3.0.0",
@@ -106,7 +106,7 @@ def asyncapi_document(settings: Settings) -> dict[str, Any]:
             operation: each for name, socket in _SOCKETS.items() for operation, each in _operations(name, socket)
         },
         "components": {
-            "messages": {_type_of(model): _message(model) for model in models.values()},
+            "messages": {type_of(model): _message(model) for model in models},
             "schemas": schemas["$defs"],
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or an access token."}
@@ -148,7 +148,7 @@ def _list_of_channels() -> str:
 
 
 def _channel(socket: _Socket) -> dict[str, Any]:
-    names = dict.fromkeys(_type_of(frame) for frame in (*socket.says, *socket.hears))
+    names = dict.fromkeys(type_of(frame) for frame in (*socket.says, *socket.hears))
     return {
         "address": socket.address,
         "title": socket.title,
@@ -168,18 +168,18 @@ def _operation(action: str, summary: str, channel: str, sent: Sequence[type[Fram
         "action": action,
         "summary": summary,
         "channel": {"$ref": f"#/channels/{channel}"},
-        "messages": [{"$ref": f"#/channels/{channel}/messages/{_type_of(frame)}"} for frame in sent],
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{type_of(frame)}"} for frame in sent],
     }
 
 
 def _message(model: type[Frame]) -> dict[str, Any]:
     return {
-        "name": _type_of(model),
+        "name": type_of(model),
         "title": model.model_config.get("title") or model.__name__,
         "summary": " ".join((model.__doc__ or "").split()),
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
     }
 
 
-def _type_of(model: type[Frame]) -> str:
+def type_of(model: type[Frame]) -> str:
     return str(model.model_fields["type"].default)
