@@ -50,13 +50,14 @@ async def limited(served: Served, settings: Settings, **limits: float) -> AsyncI
 
 
 async def closed_with(socket: AsyncWebSocketSession) -> int:
-    """The code, after whatever comes before it."""
+    """The code, after whatever comes before it: never that an operation is complete."""
     async with asyncio.timeout(20):
         while True:
             try:
-                await socket.receive_json()
+                message = await socket.receive_json()
             except WebSocketDisconnect as closed:
                 return closed.code
+            assert message["type"] != "complete"
 
 
 async def denied(client: httpx2.AsyncClient, path: str = "/graphql") -> tuple[int, str]:
