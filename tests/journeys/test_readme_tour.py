@@ -62,6 +62,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
         ordered,
         followed,
         asked,
+        streamed,
         told,
         operated,
         scraped,
@@ -95,6 +96,8 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)
     assert re.search(r'"actor":"user:usr_\w+".*"action":"promotion.create"', operated)
     assert re.search(r'portico_catalog_products\{status="active"\} \d\d', scraped)
+    assert "event: next\n" in streamed
+    assert '"state":"shipped"' in streamed
     assert scraped.count("\nok  ") == 4
 
 
