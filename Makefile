@@ -20,8 +20,8 @@ dev: ## build .venv with the development tools too
 run: setup ## start the gateway on http://127.0.0.1:8000 (PORT=8123 picks another)
 	@exec $(BIN)/portico serve --port $(PORT) --demo
 
-test: dev ## run the whole test suite
-	@$(BIN)/python -m pytest
+test: dev ## run the whole test suite, one process a core
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 check: lint types imports contracts-check ## lint, types, import contracts, API contracts
 

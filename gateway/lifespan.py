@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.schema import migrations
+from commerce.support.presence import Presence
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
@@ -41,6 +42,7 @@ class GatewayState(TypedDict):
     broadcast: Broadcast
     sockets: Sockets
     watch: CredentialWatch
+    presence: Presence
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -69,7 +71,8 @@ def root_lifespan(
                 tailer = Tailer(Database(resources.settings.database_url), resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
-                async with tailer, broadcast, watch, working(resources, tailer, serving, draining):
+                presence = Presence(resources.database, resources.clock, resources.hub)
+                async with tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -79,6 +82,7 @@ def root_lifespan(
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
                         "watch": watch,
+                        "presence": presence,
                         "topology": topology,
                         "asset": asset,
                     }

@@ -33,6 +33,8 @@ from public_api.orders import export as order_export
 from public_api.realtime import endpoints as realtime
 from public_api.reports import endpoints as reports
 from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
+from public_api.support import endpoints as support
+from public_api.support import socket as support_socket
 from public_api.webhooks import endpoints as webhooks
 
 # In the order of their matching: /products/export is no handle, and /orders/export no id.
@@ -53,6 +55,8 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         api_keys.router,
         tickets.router,
         webhooks.router,
+        support.router,
+        support_socket.router,
         realtime.router,
     ],
     "v2": [endpoints_v2.router],
@@ -96,9 +100,10 @@ def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> Fas
     for router in routers:
         app.include_router(router)
     customise(app, settings)
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(as_seen_by(request.scope, app.openapi()))
-
+    app.get("/openapi.json", include_in_schema=False)(get_openapi)
     return app
+
+
+async def get_openapi(request: Request) -> JSONResponse:
+    document: dict[str, Any] = request.app.openapi()
+    return JSONResponse(as_seen_by(request.scope, document))

@@ -87,6 +87,16 @@ class Principal:
         return self.kind != "anonymous" and self.role in (None, "admin")
 
     @property
+    def answers_customers(self) -> bool:
+        """Staff, their keys and the shop's own keys, where they have the scope: in every support room."""
+        return self.sees_everybody and self.may("support:write")
+
+    @property
+    def chats(self) -> bool:
+        """People, in rooms of their own at least; a key only where it has the scope, which customers' have not."""
+        return self.kind == "user" or self.answers_customers
+
+    @property
     def sees_unpublished(self) -> bool:
         """Who may change products may see those that are not on sale."""
         return self.may("catalog:write")

@@ -11,6 +11,7 @@ from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
 from commerce.accounts.watch import CREDENTIALS
 from commerce.audit.log import AuditLog
+from commerce.support.models import MessageRow
 from commerce.webhooks.models import EndpointRow
 from core import eventlog
 from core.clock import Clock
@@ -94,8 +95,8 @@ class AccountService:
         return await self._read(user_id)
 
     async def delete(self, user_id: str) -> User:
-        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders and
-        the audit log, which name its id. Raises UserNotFound, LastAdmin.
+        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders,
+        messages and the audit log, which name its id. Raises UserNotFound, LastAdmin.
         """
         row = await self._locked(user_id)
         now = self._clock.now()
@@ -106,6 +107,7 @@ class AccountService:
         keys = update(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
         await self._session.execute(keys.values(revoked_at=now))
         await self._session.execute(delete(EndpointRow).where(EndpointRow.user_id == user_id))
+        await self._session.execute(update(MessageRow).where(MessageRow.author_id == user_id).values(author_name=""))
         await self._audit.record("user.delete", user_id, {"role": row.role}, None)
         return await self._read(user_id)
 

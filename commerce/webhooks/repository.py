@@ -76,7 +76,7 @@ def viewer_of(user_id: str | None, scopes: Sequence[str] | None, owners: Mapping
     owner = owners.get(user_id) if user_id is not None else SHOP
     if owner is None or scopes is None:
         return owner
-    return replace(owner, scopes=owner.scopes & set(scopes))
+    return replace(owner, kind="api_key", scopes=owner.scopes & set(scopes))
 
 
 def belongs_to(principal: Principal) -> ColumnElement[bool]:

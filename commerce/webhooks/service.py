@@ -136,6 +136,8 @@ class EndpointService:
         """Nobody sends to an address of theirs what they may not read."""
         viewer = await WebhookRepository(self._session).viewer(row.user_id, row.scopes)
         beyond = (viewer.scopes if viewer is not None else SEEING) & SEEING - self._principal.scopes
+        if viewer is not None and viewer.chats and not self._principal.chats:
+            beyond |= {"support:write"}
         if beyond:
             raise MissingScope(f"the endpoint is sent what needs {', '.join(sorted(beyond))}")
 

@@ -10,6 +10,7 @@ import typer
 
 from core.server_lock import hold_server_lock
 from core.settings import Settings
+from gateway import heap
 from gateway.cli.console import refusals, refuse, settings_or_refuse, upgrade
 
 
@@ -20,6 +21,8 @@ def serve(
     reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes (development).")] = False,
 ) -> None:
     """Migrate, then serve all doors in one process. SIGTERM and Ctrl-C drain: requests finish, streams are told."""
+    if not reload:  # the process that watches the code serves nothing
+        heap.hold()
     settings = settings_or_refuse()
     with refusals():
         listener = _listen(host, port)

@@ -1,5 +1,7 @@
 """The AsyncAPI 3 document of the WebSockets, made from their frames and channels."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -11,10 +13,64 @@ from core.web.sockets.frames import Frame
 from core.web.sockets.handshake import SUBPROTOCOL
 from core.web.urls import base_path
 from public_api.realtime.channels import CHANNELS
-from public_api.realtime.frames import CLIENT_FRAMES, SERVER_FRAMES, Message, Presence, Send
+from public_api.realtime.frames import (
+    CLIENT_FRAMES,
+    SERVER_FRAMES,
+    EventFrame,
+    Message,
+    Presence,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
 
-ADDRESS = "/public/v1/ws"
-_ROOM_FRAMES: tuple[type[Frame], ...] = (Send, Message, Presence)  # of sockets that are in a room
+_TICKET = {"type": "string", "description": "Instead of a bearer token."}
+_AFTER = {"type": "string", "description": "The cursor of the last message that you have; without it, from now on."}
+
+
+@dataclass(frozen=True, slots=True)
+class _Socket:
+    """`hear` and `say` are the names of its operations. `without`: frames that it neither sends nor takes."""
+
+    address: str
+    title: str
+    hear: str
+    say: str
+    without: tuple[type[Frame], ...]
+    parameters: Mapping[str, Any]
+    query: Mapping[str, Any]
+
+    @property
+    def says(self) -> list[type[Frame]]:
+        """Its client."""
+        return [each for each in CLIENT_FRAMES if each not in self.without]
+
+    @property
+    def hears(self) -> list[type[Frame]]:
+        return [each for each in SERVER_FRAMES if each not in self.without]
+
+
+# By the name of its channel.
+_SOCKETS = {
+    "events": _Socket(
+        "/public/v1/ws",
+        "The event log, by channels.",
+        "hear",
+        "say",
+        (Send, Message, Presence),
+        {},
+        {"ticket": _TICKET},
+    ),
+    "room": _Socket(
+        "/public/v1/support/rooms/{room}/ws",
+        "A support room. Who is there is told first, as joined; then that its channel, `support:<room>`, is followed.",
+        "hear_room",
+        "say_in_room",
+        (Subscribe, Unsubscribe, EventFrame),
+        {"room": {"description": "The room's name. It is made by whoever comes first."}},
+        {"ticket": _TICKET, "after": _AFTER},
+    ),
+}
 _DESCRIPTION = f"""
 One log of what happens, followed by channels: each event comes once and in order, from any cursor that is still kept.
 
@@ -45,10 +101,9 @@ def asyncapi_document(settings: Settings) -> dict[str, Any]:
             "description": _DESCRIPTION.format(channels=_list_of_channels()),
         },
         "defaultContentType": "application/json",
-        "channels": {"events": _channel("The event log, by channels.", models)},
+        "channels": {name: _channel(socket) for name, socket in _SOCKETS.items()},
         "operations": {
-            "hear": _operation("send", "What the server sends.", SERVER_FRAMES),
-            "say": _operation("receive", "What you send.", CLIENT_FRAMES),
+            operation: each for name, socket in _SOCKETS.items() for operation, each in _operations(name, socket)
         },
         "components": {
             "messages": {type_of(model): _message(model) for model in models},
@@ -92,24 +147,28 @@ def _list_of_channels() -> str:
     )
 
 
-def _channel(title: str, models: list[type[Frame]]) -> dict[str, Any]:
-    ticket = {"type": "string", "description": "Instead of a bearer token."}
-    names = [type_of(model) for model in models if model not in _ROOM_FRAMES]
+def _channel(socket: _Socket) -> dict[str, Any]:
+    names = dict.fromkeys(type_of(frame) for frame in (*socket.says, *socket.hears))
     return {
-        "address": ADDRESS,
-        "title": title,
+        "address": socket.address,
+        "title": socket.title,
+        **({"parameters": socket.parameters} if socket.parameters else {}),
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": {"ticket": ticket}}}},
+        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": socket.query}}},
     }
 
 
-def _operation(action: str, summary: str, models: tuple[type[Frame], ...]) -> dict[str, Any]:
-    names = [type_of(model) for model in models if model not in _ROOM_FRAMES]
+def _operations(name: str, socket: _Socket) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield socket.hear, _operation("send", "What the server sends.", name, socket.hears)
+    yield socket.say, _operation("receive", "What you send.", name, socket.says)
+
+
+def _operation(action: str, summary: str, channel: str, sent: Sequence[type[Frame]]) -> dict[str, Any]:
     return {
         "action": action,
         "summary": summary,
-        "channel": {"$ref": "#/channels/events"},
-        "messages": [{"$ref": f"#/channels/events/messages/{name}"} for name in names],
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{type_of(frame)}"} for frame in sent],
     }
 
 

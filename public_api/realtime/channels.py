@@ -9,6 +9,9 @@ from commerce.events.envelope import EVENT_TYPES
 from commerce.events.filter import EventFilter
 from commerce.orders.errors import OrderNotFound
 from commerce.orders.repository import OrderRepository
+from commerce.support.access import require_chat
+from commerce.support.events import room_filter
+from commerce.support.repository import SupportRepository
 from core.errors import NotFound
 from core.resources import Resources
 
@@ -56,6 +59,13 @@ async def _order(order_id: str, principal: Principal, resources: Resources) -> E
     return EventFilter(principal, _ORDERS, order_id)
 
 
+async def _support(room: str, principal: Principal, resources: Resources) -> EventFilter:
+    require_chat(principal)
+    async with resources.database.read() as session:
+        await SupportRepository(session).require_room(room, principal)
+    return room_filter(room, principal)
+
+
 def _require(principal: Principal, scope: Scope) -> None:
     if not principal.may(scope):
         raise MissingScope(f"this channel needs the scope {scope}")
@@ -66,6 +76,7 @@ CHANNELS: Mapping[str, Channel] = {
     "catalog": Channel("Products, their stock, and promotions, as far as you may see them.", _catalog),
     "orders": Channel("Your orders; for staff everybody's.", _orders),
     "order:": Channel("One order.", _order),
+    "support:": Channel("What is written in one support room.", _support),
 }
 
 

@@ -25,6 +25,7 @@ from public_api.realtime.frames import Reset, Subscribe, Subscribed, Unsubscribe
 
 KIND = "websocket"
 _NAMES = 4096  # of channels whose events are encoded once for all
+Form = Callable[[Event], str]
 
 
 class TooManyChannels(RateLimited):
@@ -82,8 +83,12 @@ class Subscriptions:
             raise TooManyChannels(f"a socket follows at most {self._limit} channels")
         wanted = await open_channel(name, self._principal, self._resources)
         await self.unsubscribe(Unsubscribe(channel=name))
-        followed = self._followed[name] = _Followed(frame.after)
-        followed.task = asyncio.create_task(self._follow(name, followed, wanted), name="portico-channel")
+        self.follow(name, wanted, frame.after, _frames_of(name, self._source))
+
+    def follow(self, name: str, wanted: EventFilter, after: str | None, form: Form) -> None:
+        """Whatever is wanted, each event in the form; `name` is what the client knows it by."""
+        followed = self._followed[name] = _Followed(after)
+        followed.task = asyncio.create_task(self._follow(name, followed, wanted, form), name="portico-channel")
 
     async def unsubscribe(self, frame: Unsubscribe) -> None:
         followed = self._followed.pop(frame.channel, None)
@@ -91,13 +96,13 @@ class Subscriptions:
             followed.task.cancel()
             await asyncio.gather(followed.task, return_exceptions=True)
 
-    async def _follow(self, name: str, followed: _Followed, wanted: EventFilter) -> None:
+    async def _follow(self, name: str, followed: _Followed, wanted: EventFilter, form: Form) -> None:
         try:
             try:
-                await self._carry(name, followed, wanted, followed.cursor)
+                await self._carry(name, followed, wanted, form, followed.cursor)
             except CursorTooOld:
                 await self._socket.send(Reset(channel=name))
-                await self._carry(name, followed, wanted, None)
+                await self._carry(name, followed, wanted, form, None)
         except InvalidCursor as error:
             del self._followed[name]
             await self._socket.refuse(error, name)
@@ -110,9 +115,8 @@ class Subscriptions:
             report(failure, response_started=True)
             self._socket.end(Ending(1011, failure.error.code))
 
-    async def _carry(self, name: str, followed: _Followed, wanted: EventFilter, after: str | None) -> None:
+    async def _carry(self, name: str, followed: _Followed, wanted: EventFilter, form: Form, after: str | None) -> None:
         """Until the socket ends. Never so that `cursor` is ahead of what was sent."""
-        frame = _frames_of(name, self._source)
         async with EventFeed(self._resources.database, self._broadcast, wanted, kind=KIND, after=after) as feed:
             followed.cursor = cursor = feed.cursor
             await self._socket.send(Subscribed(channel=name, cursor=cursor))
@@ -123,13 +127,13 @@ class Subscriptions:
                     followed.cursor = feed.cursor
                     raise
                 for shared in batch:
-                    if not await self._socket.send_text(shared.form(frame)):
+                    if not await self._socket.send_text(shared.form(form)):
                         return
                     followed.cursor = shared.event.id
 
 
 @lru_cache(_NAMES)
-def _frames_of(channel: str, source: str) -> Callable[[Event], str]:
+def _frames_of(channel: str, source: str) -> Form:
     """How an event of the channel is sent, whoever gets it: the same function each time."""
     encoder = EventEncoder(source)
     head = f'{{"type":"event","channel":{to_json(channel).decode()},"event":'

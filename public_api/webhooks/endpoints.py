@@ -78,8 +78,8 @@ async def create_webhook_endpoint(
     """It is sent every event from now on of its types that its owner may see, as a POST of a CloudEvent, signed after
     Standard Webhooks with the secret, which is shown this once (with an Idempotency-Key, also to a retry).
 
-    Made with an API key, it sees no more than the key: orders need `orders:read`, reports `reports:read`, products that
-    are not on sale `catalog:write`. It stays when the key is revoked.
+    Made with an API key, it sees no more than the key: orders need `orders:read`, reports `reports:read`, support rooms
+    `support:write`, products that are not on sale `catalog:write`. It stays when the key is revoked.
 
     Answer 2xx within 15 seconds. Anything else is tried again for three days, with the same `webhook-id` and body;
     later events of the same subject wait. 410 disables the endpoint. An event may come twice: remember its id.

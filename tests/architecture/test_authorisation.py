@@ -4,6 +4,7 @@ A row names the rule of an operation; each rule says what each caller is answere
 a row without an operation. Bodies and ids name nothing, so that whoever is let in is answered 404 or 422 at worst.
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ SCOPES_OF_PEOPLE: dict[str, set[str]] = {
 # open: credentials are not looked at.   anyone: anonymous callers too, but not those with bad credentials.
 # somebody: people and keys.
 # user: people, no keys.   scope: whoever has it.   staff: at the internal door, whoever has the role or a higher one.
-# metrics: all staff, and the metrics token.
+# metrics: all staff, and the metrics token.   chat: people, and keys with support:write.
 OPERATIONS = {
     "GET /": "open",
     "GET /healthz": "open",
@@ -105,6 +106,10 @@ OPERATIONS = {
     "GET /public/v1/webhook-endpoints/{endpoint_id}/deliveries": "scope webhooks:write",
     "POST /public/v1/webhook-endpoints/{endpoint_id}/redeliver": "scope webhooks:write",
     "POST /public/v1/webhook-deliveries/{delivery_id}/redeliver": "scope webhooks:write",
+    "GET /public/v1/support/rooms": "chat",
+    "GET /public/v1/support/rooms/{room}/messages": "chat",
+    "POST /public/v1/support/rooms/{room}/messages": "chat",
+    "WEBSOCKET /public/v1/support/rooms/{room}/ws": "chat",
     "GET /public/v2/openapi.json": "open",
     "GET /public/v2/products": "anyone",
     "POST /internal/auth/token": "open",
@@ -156,6 +161,10 @@ FIELDS = {
         f'placeOrder(input: {{lines: []}}, idempotencyKey: "KEY") {_REFUSAL}',
     ),
     "mutation cancelOrder": ("scope orders:write", f'cancelOrder(id: "ord_nothing") {_REFUSAL}'),
+    # Subscriptions that end by themselves: with a cursor that is none, after the caller was asked for.
+    "subscription productUpdates": ("anyone", 'productUpdates(after: "nothing") { id }'),
+    "subscription orderUpdates": ("scope orders:read events:read", 'orderUpdates(after: "nothing") { id }'),
+    "subscription supportMessages": ("chat", 'supportMessages(room: "nothing") { id }'),
 }
 
 
@@ -174,7 +183,9 @@ def refusal(rule: str, caller: str) -> int | None:
         case "user":
             let_in = PEOPLE
         case "scope":
-            let_in = [each for each in known if wanted in SCOPES_OF_PEOPLE.get(each, {each})]
+            let_in = [each for each in known if set(wanted.split()) <= set(SCOPES_OF_PEOPLE.get(each, {each}))]
+        case "chat":
+            let_in = (*PEOPLE, "support:write")
         case "staff":
             let_in = STAFF[STAFF.index(wanted) :]
         case "metrics":
@@ -306,6 +317,8 @@ async def test_field_lets_in_whom_it_should_and_nobody_else(
     for caller in CALLERS:
         query = f"{kind} {{ {selection.replace('KEY', new_id('key'))} }}"
         headers = await callers.headers(caller, internal=False)
+        if kind == "subscription":
+            headers = {**headers, "Accept": "text/event-stream"}
         answers[caller] = field_refused_by(await client.post("/graphql", json={"query": query}, headers=headers))
 
     assert answers == {caller: refusal(rule, caller) for caller in CALLERS}
@@ -315,8 +328,11 @@ def field_refused_by(response: httpx2.Response) -> int | None:
     """By its error, or by the refusal in its result: their codes are REST's."""
     if response.status_code != 200:
         return response.status_code
-    body = response.json()
+    streamed = response.headers["content-type"].startswith("text/event-stream")
+    body = json.loads(response.text.partition("data: ")[2].partition("\n")[0]) if streamed else response.json()
     codes = [error["extensions"]["code"] for error in body.get("errors", ())]
     assert "data" in body, body  # else the row asks wrongly
-    codes += [result["code"] for result in body["data"].values() if isinstance(result, dict) and "code" in result]
+    codes += [
+        result["code"] for result in (body["data"] or {}).values() if isinstance(result, dict) and "code" in result
+    ]
     return next(filter(None, (refused_by(status_of(error_classes()[code])) for code in codes)), None)

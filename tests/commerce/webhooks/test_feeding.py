@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from commerce.accounts.errors import MissingScope
 from commerce.accounts.models import UserRow
 from commerce.accounts.principal import Principal
 from commerce.accounts.service import AccountService
 from commerce.webhooks.feeder import Feeder
 from commerce.webhooks.models import CursorRow, DeliveryRow
 from core.database import Database
-from core.eventlog import append
+from core.eventlog import NewEvent, append
 from core.hub.memory import MemoryHub
 from core.jobs.models import JobRow
 from core.resources import assemble
 from core.tailer import Tailer
 from tests.commerce.webhooks.conftest import Desk, an_event, settings_of
 from tests.factories.objects import objects_in_memory
-from tests.factories.orders import a_person, key_of
+from tests.factories.orders import SHOP_KEY, a_person, key_of
 
 URL = "http://127.0.0.1:9/hooks"
 
@@ -133,6 +134,48 @@ async def test_endpoint_sees_no_more_than_the_key_that_it_was_made_with(desk: De
         "shop's for hooks alone": ["public"],
         "shop's for orders": ["public", "ord_ada", "ord_bob"],
     }
+
+
+async def test_endpoint_is_sent_what_its_owner_reads_in_support_rooms_and_a_keys_what_the_key_does(desk: Desk) -> None:
+    ada, bob, sue = [await a_person(desk.database, role) for role in ("customer", "customer", "support")]
+    makers = {
+        "ada": ada,
+        "ada's key": key_of(ada),
+        "bob": bob,
+        "sue": sue,
+        "sue's key for rooms": key_of(sue, "webhooks:write", "support:write"),
+        "sue's key for orders": key_of(sue, "webhooks:write", "orders:read"),
+        "shop": SHOP_KEY,
+    }
+    made = {name: (await desk.add(URL, by=maker)).endpoint.id for name, maker in makers.items()}
+
+    def said(text: str, by: Principal, visibility: str, owner: Principal) -> NewEvent:
+        data = {"author": {"id": by.owner}, "text": text}
+        return NewEvent("support.message", text, data, visibility, owner.user_id)
+
+    await desk.happen(said("to all", ada, "support", ada), said("to ada", sue, "direct", ada))
+
+    found = {name: [each.subject for each in await desk.deliveries(each_id)] for name, each_id in made.items()}
+    both = ["to all", "to ada"]
+    assert found == {
+        "ada": both,
+        "ada's key": [],
+        "bob": [],
+        "sue": both,
+        "sue's key for rooms": both,
+        "sue's key for orders": [],
+        "shop": ["to all"],
+    }
+
+
+async def test_key_that_may_not_chat_sends_its_owners_endpoint_nowhere_else(desk: Desk) -> None:
+    ada = await a_person(desk.database)
+    made = await desk.add(URL, by=ada)
+
+    with pytest.raises(MissingScope):
+        await desk.update(made.endpoint.id, by=key_of(ada), url=f"{URL}/else")
+
+    assert (await desk.update(made.endpoint.id, by=ada, url=f"{URL}/else")).url == f"{URL}/else"
 
 
 async def test_scope_that_the_owner_has_no_more_shows_nothing(desk: Desk) -> None:
