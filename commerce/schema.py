@@ -8,6 +8,7 @@ from commerce.catalog import models as catalog
 from commerce.media import models as media
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.support import models as support
 from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
@@ -26,6 +27,7 @@ __all__ = [
     "migrations",
     "orders",
     "promotions",
+    "support",
     "webhooks",
 ]
 

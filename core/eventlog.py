@@ -109,10 +109,10 @@ def event_id(position: int) -> str:
 
 
 def position_of(cursor: str) -> int:
-    """Raises InvalidCursor."""
+    """0 is before the first event. Raises InvalidCursor."""
     match = _ID.fullmatch(cursor)
-    position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else 0
-    if not 0 < position < 2**63:
+    position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else -1
+    if not 0 <= position < 2**63:
         fault = FieldError("/query/after", "invalid_cursor", "not the id of an event")
         raise InvalidCursor(errors=(fault,))
     return position

@@ -7,8 +7,10 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
+from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.schema import migrations
+from commerce.support.presence import Presence
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
@@ -17,6 +19,7 @@ from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
+from core.web.sockets.sockets import Sockets
 from gateway.working import working
 
 
@@ -36,6 +39,9 @@ class GatewayState(TypedDict):
     health: Health
     tailer: Tailer
     broadcast: Broadcast
+    sockets: Sockets
+    watch: CredentialWatch
+    presence: Presence
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -63,7 +69,9 @@ def root_lifespan(
                 serving, draining = asyncio.Event(), asyncio.Event()
                 tailer = Tailer(Database(resources.settings.database_url), resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
-                async with tailer, broadcast, working(resources, tailer, serving, draining):
+                watch = CredentialWatch(resources.database, resources.clock, resources.hub)
+                presence = Presence(resources.database, resources.clock, resources.hub)
+                async with tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -71,6 +79,9 @@ def root_lifespan(
                         "health": Health(probes),
                         "tailer": tailer,
                         "broadcast": broadcast,
+                        "sockets": Sockets(broadcast),
+                        "watch": watch,
+                        "presence": presence,
                         "topology": topology,
                         "asset": asset,
                     }

@@ -8,6 +8,8 @@ from typing import Any
 
 import uvicorn
 
+from gateway.websockets import FRAME_BYTES, PING_SECONDS, SocketProtocol
+
 # In-flight requests and streams get this long after SIGTERM; below gunicorn's graceful_timeout of 30 s.
 DRAIN_SECONDS = 20
 KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 s of a balancer, which must be the one that closes
@@ -17,6 +19,11 @@ OPTIONS: dict[str, Any] = {
     "proxy_headers": False,  # the same: PORTICO_TRUSTED_PROXIES
     "server_header": False,
     "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "ws": SocketProtocol,
+    "ws_max_size": FRAME_BYTES,
+    "ws_per_message_deflate": False,  # costs memory for each socket, and time for each that an event is sent to
+    "ws_ping_interval": PING_SECONDS,
+    "ws_ping_timeout": 2 * PING_SECONDS,
 }
 
 

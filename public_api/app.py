@@ -19,6 +19,7 @@ from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
+from public_api.accounts import tickets
 from public_api.catalog import endpoints, endpoints_v2, export, imports
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
@@ -28,8 +29,11 @@ from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
 from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
+from public_api.realtime import endpoints as realtime
 from public_api.reports import endpoints as reports
 from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
+from public_api.support import endpoints as support
+from public_api.support import socket as support_socket
 from public_api.webhooks import endpoints as webhooks
 
 # In the order of their matching: /products/export is no handle, and /orders/export no id.
@@ -47,7 +51,11 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         reports.router,
         accounts.router,
         api_keys.router,
+        tickets.router,
         webhooks.router,
+        support.router,
+        support_socket.router,
+        realtime.router,
     ],
     "v2": [endpoints_v2.router],
 }

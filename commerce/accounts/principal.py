@@ -1,6 +1,6 @@
 """Who makes a request, the same on every door and every transport."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -32,6 +32,14 @@ SCOPES_OF: dict[Role, frozenset[Scope]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class TicketUse:
+    """The next use of a ticket ends this one."""
+
+    secret_hash: bytes
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Per request. An anonymous caller has no id and no scope.
 
@@ -47,6 +55,9 @@ class Principal:
     email: str | None = None
     sign_in_id: str | None = None  # of a user: what logging out revokes
     expires_at: datetime | None = None  # of the token or key
+    # Which of a key's secrets it was, and which use of a ticket: what else can end while the caller stays who it is.
+    key_hash: bytes | None = field(default=None, repr=False, compare=False)
+    ticket: TicketUse | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -74,6 +85,11 @@ class Principal:
     def acts_for_shop(self) -> bool:
         """Admins, their keys and the shop's own keys may also change what belongs to others."""
         return self.kind != "anonymous" and self.role in (None, "admin")
+
+    @property
+    def answers_customers(self) -> bool:
+        """Staff, their keys and the shop's own keys, where they have the scope: in every support room."""
+        return self.sees_everybody and self.may("support:write")
 
     @property
     def sees_unpublished(self) -> bool:

@@ -9,11 +9,13 @@ from commerce.accounts.jobs import WelcomeMail, send_welcome
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
+from commerce.accounts.watch import CREDENTIALS
 from commerce.audit.log import AuditLog
+from commerce.support.models import MessageRow
 from commerce.webhooks.models import EndpointRow
 from core import eventlog
 from core.clock import Clock
-from core.database import DuplicateValue, WriteSession, translated_errors
+from core.database import DuplicateValue, WriteSession, announce, translated_errors
 from core.eventlog import NewEvent
 from core.ids import new_id
 from core.jobs.jobs import Jobs
@@ -93,8 +95,8 @@ class AccountService:
         return await self._read(user_id)
 
     async def delete(self, user_id: str) -> User:
-        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders and
-        the audit log, which name its id. Raises UserNotFound, LastAdmin.
+        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders,
+        messages and the audit log, which name its id. Raises UserNotFound, LastAdmin.
         """
         row = await self._locked(user_id)
         now = self._clock.now()
@@ -105,6 +107,7 @@ class AccountService:
         keys = update(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
         await self._session.execute(keys.values(revoked_at=now))
         await self._session.execute(delete(EndpointRow).where(EndpointRow.user_id == user_id))
+        await self._session.execute(update(MessageRow).where(MessageRow.author_id == user_id).values(author_name=""))
         await self._audit.record("user.delete", user_id, {"role": row.role}, None)
         return await self._read(user_id)
 
@@ -125,6 +128,7 @@ class AccountService:
     async def _save(self, row: UserRow) -> None:
         row.updated_at = self._clock.now()
         await self._session.flush()
+        announce(self._session, CREDENTIALS)
 
     async def _end_sign_ins(self, user_id: str) -> None:
         open_ones = update(SignInRow).where(SignInRow.user_id == user_id, SignInRow.revoked_at.is_(None))

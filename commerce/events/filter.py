@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_, true
 
 from commerce.accounts.principal import Principal
 from commerce.events.envelope import EVENT_TYPES
-from commerce.events.visibility import is_visible, sees_what_is_owned, visible_to
+from commerce.events.visibility import OWNED, author_of, is_visible, sees_what_is_owned, visible_to
 from core.eventlog import Event, EventRow
 
 
@@ -36,20 +36,23 @@ class EventFilter:
         if self.subject is not None:
             return frozenset((_subject(self.subject),))
         types = self.types or frozenset(EVENT_TYPES)
-        owner = "*" if sees_what_is_owned(self.principal) else self.principal.user_id
-        owned = (_owned(each, owner) for each in types if owner is not None)
-        return types | frozenset(owned)
+        narrow = [*_persons(self.principal.owner), *sees_what_is_owned(self.principal)]
+        return types | frozenset(f"{kind}@{each}" for kind in types for each in narrow)
 
 
 def topics_of(event: Event) -> tuple[str, ...]:
     """What belongs to somebody is told to them and to who sees everybody's, without asking everybody else."""
-    if event.visibility != "owner":
-        return event.type, _subject(event.subject)
-    return _owned(event.type, event.owner_id or ""), _owned(event.type, "*"), _subject(event.subject)
+    subject = _subject(event.subject)
+    if event.visibility not in OWNED:
+        return event.type, subject
+    author = author_of(event) if event.visibility == "direct" else None
+    narrow = [*_persons(event.owner_id, author), event.visibility]
+    return *(f"{event.type}@{each}" for each in narrow), subject
 
 
-def _owned(kind: str, owner: str) -> str:
-    return f"{kind}@{owner}"
+def _persons(*ids: str | None) -> set[str]:
+    """So marked that no id is taken for a visibility."""
+    return {f":{each}" for each in ids if each is not None}
 
 
 def _subject(subject: str) -> str:

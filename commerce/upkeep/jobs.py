@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from commerce.accounts import sign_in
+from commerce.accounts import sign_in, tickets
 from commerce.media.orphans import remove_orphans
 from commerce.webhooks import redelivery
 from core import eventlog, idempotency
@@ -27,6 +27,7 @@ CHORES: Mapping[str, Chore] = {
     "events": lambda session, now: eventlog.trim(session, now - eventlog.RETENTION),
     "idempotency_keys": idempotency.forget_expired,
     "sign_ins": sign_in.forget_expired,
+    "tickets": tickets.forget_expired,
     "webhook_deliveries": lambda session, now: redelivery.forget_old(session, now - redelivery.RETENTION),
 }
 

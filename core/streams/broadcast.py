@@ -102,6 +102,7 @@ class Broadcast:
         self._topics_of = topics_of
         self._draining = draining
         self._subscriptions: dict[str, dict[Subscription, None]] = defaultdict(dict)
+        self._at_drain: dict[Callable[[], None], None] = {}
 
     async def __aenter__(self) -> Self:
         self._leave = self._tailer.follow(self._receive)
@@ -142,6 +143,15 @@ class Broadcast:
             if not self._subscriptions[topic]:
                 del self._subscriptions[topic]
 
+    def at_drain(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Calls it once, in the event loop, when the server is about to stop; at once where it is. It must not wait.
+        For streams that may have no subscription. Returns what takes it back.
+        """
+        if self.draining:
+            call()
+        self._at_drain[call] = None
+        return lambda: self._at_drain.pop(call, None)
+
     def _receive(self, events: Sequence[Event]) -> None:
         for event in events:
             shared = Shared(event)
@@ -152,6 +162,8 @@ class Broadcast:
 
     async def _drain(self) -> None:
         await self._draining.wait()
+        for call in list(self._at_drain):
+            call()
         for subscriptions in list(self._subscriptions.values()):
             for subscription in list(subscriptions):
                 subscription.close(Draining)

@@ -48,7 +48,7 @@ SCOPES_OF_PEOPLE: dict[str, set[str]] = {
 # open: credentials are not looked at.   anyone: anonymous callers too, but not those with bad credentials.
 # somebody: people and keys.
 # user: people, no keys.   scope: whoever has it.   staff: at the internal door, whoever has the role or a higher one.
-# metrics: all staff, and the metrics token.
+# metrics: all staff, and the metrics token.   chat: people, and keys with support:write.
 OPERATIONS = {
     "GET /": "open",
     "GET /healthz": "open",
@@ -76,6 +76,7 @@ OPERATIONS = {
     "POST /public/v1/api-keys": "user",
     "POST /public/v1/api-keys/{key_id}/rotate": "user",
     "DELETE /public/v1/api-keys/{key_id}": "user",
+    "POST /public/v1/tickets": "somebody",
     "POST /public/v1/orders": "scope orders:write",
     "GET /public/v1/orders": "scope orders:read",
     "GET /public/v1/orders/export": "scope orders:read",
@@ -100,6 +101,10 @@ OPERATIONS = {
     "GET /public/v1/webhook-endpoints/{endpoint_id}/deliveries": "scope webhooks:write",
     "POST /public/v1/webhook-endpoints/{endpoint_id}/redeliver": "scope webhooks:write",
     "POST /public/v1/webhook-deliveries/{delivery_id}/redeliver": "scope webhooks:write",
+    "GET /public/v1/support/rooms": "chat",
+    "GET /public/v1/support/rooms/{room}/messages": "chat",
+    "POST /public/v1/support/rooms/{room}/messages": "chat",
+    "WEBSOCKET /public/v1/support/rooms/{room}/ws": "chat",
     "GET /public/v2/openapi.json": "open",
     "GET /public/v2/products": "anyone",
     "POST /internal/auth/token": "open",
@@ -167,6 +172,8 @@ def refusal(rule: str, caller: str) -> int | None:
             let_in = PEOPLE
         case "scope":
             let_in = [each for each in known if wanted in SCOPES_OF_PEOPLE.get(each, {each})]
+        case "chat":
+            let_in = (*PEOPLE, "support:write")
         case "staff":
             let_in = STAFF[STAFF.index(wanted) :]
         case "metrics":
