@@ -108,12 +108,12 @@ def event_id(position: int) -> str:
     return _PREFIX + "".join(_DIGITS[position >> shift & 31] for shift in range(5 * (_WIDTH - 1), -1, -5))
 
 
-def position_of(cursor: str) -> int:
-    """0 is before the first event. Raises InvalidCursor."""
+def position_of(cursor: str, pointer: str = "/query/after") -> int:
+    """0, before the first event, is a position too. Raises InvalidCursor, with the place where the cursor came from."""
     match = _ID.fullmatch(cursor)
     position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else -1
     if not 0 <= position < 2**63:
-        fault = FieldError("/query/after", "invalid_cursor", "not the id of an event")
+        fault = FieldError(pointer, "invalid_cursor", "not the id of an event")
         raise InvalidCursor(errors=(fault,))
     return position
 

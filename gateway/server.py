@@ -1,5 +1,5 @@
-"""uvicorn with two things more: the application learns when it is served, and of the shutdown before connections are
-waited for.
+"""uvicorn with three things more: the application learns when it is served, and of the shutdown before connections are
+waited for; and connections whose other end is gone, or reads nothing, do not live for ever.
 """
 
 import socket
@@ -26,6 +26,29 @@ OPTIONS: dict[str, Any] = {
     "ws_ping_timeout": 2 * PING_SECONDS,
 }
 
+# Of silence, and of bytes that the other end does not take.
+DEAD_SECONDS = 60
+_PROBES = 6
+
+
+def let_go_of_the_dead(listener: socket.socket, *, seconds: int = DEAD_SECONDS) -> None:
+    """The kernel breaks connections off whose other end has vanished without a word or takes nothing for so long. Linux
+    hands the options of a listening socket on to those that it accepts (tcp(7)).
+    """
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    between = max(1, seconds // _PROBES)
+    options = {
+        "TCP_KEEPIDLE": between,
+        "TCP_KEEPINTVL": between,
+        "TCP_KEEPCNT": _PROBES - 1,
+        "TCP_USER_TIMEOUT": seconds * 1000,  # also where the other end answers probes, and has closed its window
+    }
+    for name, value in options.items():
+        if hasattr(socket, name):  # not all are everywhere
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
 
 class DrainingServer(uvicorn.Server):
     """Sets the lifespan state's `draining` event first: readiness turns 503 and every stream says goodbye."""
@@ -36,6 +59,8 @@ class DrainingServer(uvicorn.Server):
         self.draining = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or ():
+            let_go_of_the_dead(listener)
         await super().startup(sockets)
         self._set("serving")
         if self._on_ready is not None:

@@ -23,6 +23,7 @@ from public_api.accounts import tickets
 from public_api.catalog import endpoints, endpoints_v2, export, imports
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
+from public_api.events import stream as event_stream
 from public_api.jobs import endpoints as jobs
 from public_api.media import endpoints as media
 from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
@@ -46,6 +47,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         order_export.router,
         orders.router,
         events.router,
+        event_stream.router,
         jobs.router,
         imports.errors_router,
         reports.router,

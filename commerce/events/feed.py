@@ -28,16 +28,21 @@ class EventFeed:
         self._kind = kind
         self._position = position_of(after) if after is not None else -1
         self._subscription: Subscription | None = None
-        self._page: list[Event] = []
+        self._page: list[Event] | None = None  # read, and not taken
+        self._closed: Exception | None = None
         self._caught_up = after is None
 
     async def __aenter__(self) -> Self:
-        if self._caught_up:
-            self._subscribe()
+        if not self._caught_up:
+            self._page = await self._read()
+            return self
+        self._subscribe()
+        try:
             async with self._database.read() as session:
                 self._position = await EventLog(session).newest()
-        else:
-            self._page = await self._read()
+        except BaseException:
+            self._unsubscribe()
+            raise
         return self
 
     async def __aexit__(
@@ -46,29 +51,40 @@ class EventFeed:
         self._unsubscribe()
 
     @property
-    def cursor(self) -> str | None:
-        """Where to go on: all before it was taken, or not wanted. None while nothing has ever happened."""
+    def cursor(self) -> str:
+        """Where to go on: all up to it was taken, or not wanted."""
         position = self._position
         if self._caught_up and self._subscription is not None and self._subscription.has_all:
             position = max(position, self._broadcast.position or 0)
-        return event_id(position) if position > 0 else None
+        return event_id(position)
+
+    def close(self, reason: Exception) -> None:
+        """From now on `take` raises it, also where it waits already."""
+        self._closed = reason
+        if self._subscription is not None:
+            self._subscription.close(reason)
 
     async def take(self, seconds: float | None = None) -> list[Shared]:
         """The next ones, as soon as there are any; nothing after so many seconds.
 
-        Raises TooSlow, Draining, CursorTooOld where the log was trimmed meanwhile, DatabaseUnavailable.
+        Raises TooSlow, Draining, CursorTooOld where the log was trimmed meanwhile, DatabaseUnavailable, or what the
+        feed was closed with.
         """
         while not self._caught_up:
+            if self._closed is not None:
+                raise self._closed
             if self._broadcast.draining:
                 raise Draining
-            page = self._page or await self._read()
-            self._page = []
+            page = self._page if self._page is not None else await self._read()
+            self._page = None
             if page:
                 self._position = page[-1].position
                 return [Shared(event) for event in page]
             if self._subscription is None:
                 self._subscribe()
-            elif self._subscription.closed is TooSlow:  # no fault of the client: it was reading the log meanwhile
+            elif isinstance(
+                self._subscription.closed, TooSlow
+            ):  # no fault of the client: it was reading the log meanwhile
                 self._unsubscribe()
             else:
                 self._caught_up = True

@@ -52,31 +52,36 @@ class Subscription:
     def __init__(self, kind: str, topics: Collection[str], wants: Callable[[Event], bool], limit: int) -> None:
         self.topics = topics
         self.wants = wants
-        self.closed: type[TooSlow | Draining] | None = None
+        self.closed: Exception | None = None
+        self._lost = False
         self._kind = kind
         self._limit = limit
         self._queue: list[Shared] = []
         self._woken = asyncio.Event()
 
     def offer(self, shared: Shared) -> None:
-        if self.closed is not None:
+        # Also where it is closed: `has_all` is to know of it.
+        if self._lost:
             return
         if len(self._queue) >= self._limit:
             SLOW.labels(self._kind).inc()
             self._queue.clear()
-            self.close(TooSlow)
+            self._lost = True
+            self.close(TooSlow())
             return
         self._queue.append(shared)
         self._woken.set()
 
-    def close(self, reason: type[TooSlow | Draining]) -> None:
-        self.closed = reason
+    def close(self, reason: Exception) -> None:
+        """The first reason counts."""
+        if self.closed is None:
+            self.closed = reason
         self._woken.set()
 
     async def take(self, seconds: float | None = None) -> list[Shared]:
         """All that came, in order, as soon as there is something; nothing after so many seconds.
 
-        Raises TooSlow, Draining, now and ever after.
+        Raises why it was closed, now and ever after: TooSlow, Draining, or what else it was closed with.
         """
         if not self._queue and self.closed is None:
             self._woken.clear()
@@ -91,7 +96,7 @@ class Subscription:
     @property
     def has_all(self) -> bool:
         """Whether everything that came was taken."""
-        return not self._queue and self.closed is not TooSlow
+        return not self._queue and not self._lost
 
 
 class Broadcast:
@@ -134,7 +139,7 @@ class Broadcast:
         for topic in topics:
             self._subscriptions[topic][made] = None
         if self.draining:
-            made.close(Draining)
+            made.close(Draining())
         return made
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -166,4 +171,4 @@ class Broadcast:
             call()
         for subscriptions in list(self._subscriptions.values()):
             for subscription in list(subscriptions):
-                subscription.close(Draining)
+                subscription.close(Draining())

@@ -24,13 +24,16 @@ def _separated(values: Sequence[str]) -> list[str]:
     return [name for value in values for name in value.split(",")]
 
 
-class EventQuery(BaseModel):
+class Narrowed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     after: Annotated[str | None, Field(description="The id of the last event that you have seen.")] = None
     types: Annotated[
         list[EventType], BeforeValidator(_separated), Field(description="Only these; repeated, or with commas between.")
     ] = []
+
+
+class EventQuery(Narrowed):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 100
 
 

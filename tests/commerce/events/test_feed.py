@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from commerce.accounts.principal import SCOPES_OF, Principal
 from commerce.events.feed import EventFeed
@@ -114,7 +116,7 @@ async def test_readers_miss_nothing_and_see_nothing_twice_while_writers_write(sh
 
 async def test_cursor_of_a_quiet_feed_moves_with_what_it_does_not_want(shop: Shop) -> None:
     async with shop.feed(EventFilter(ANNA, frozenset(("order.placed",)))) as feed:
-        assert feed.cursor is None
+        assert feed.cursor == event_id(0)
         await shop.happens(order("o1", "usr_anna"), product("p1"))
 
         assert await subjects(feed, 1) == ["o1"]
@@ -162,9 +164,9 @@ async def test_reader_that_is_too_slow_is_let_go_and_goes_on_with_its_cursor(sho
             await feed.take(1)
         cursor = feed.cursor
 
-    assert cursor is None
-    async with shop.feed(EventFilter(ANNA), after=event_id(1)) as feed:
-        assert len(await subjects(feed, QUEUE_LIMIT)) == QUEUE_LIMIT
+    assert cursor == event_id(0)
+    async with shop.feed(EventFilter(ANNA), after=cursor) as feed:
+        assert len(await subjects(feed, QUEUE_LIMIT + 1)) == QUEUE_LIMIT + 1
 
 
 async def test_draining_ends_feeds_that_wait_and_those_that_begin(shop: Shop) -> None:
@@ -183,6 +185,66 @@ async def test_draining_ends_feeds_that_wait_and_those_that_begin(shop: Shop) ->
         async with shop.feed(EventFilter(ANNA)) as late:
             with pytest.raises(Draining):
                 await late.take()
+
+
+async def test_what_happens_after_the_drain_began_is_behind_the_cursor_that_is_given(shop: Shop) -> None:
+    await shop.happens(product("a"))
+
+    async with shop.feed(EventFilter(ANNA)) as feed:
+        shop.draining.set()
+        await asyncio.sleep(0)
+        await shop.happens(product("b"))
+        await shop.reaches(2)
+        with pytest.raises(Draining):
+            await feed.take()
+
+        assert feed.cursor == event_id(1)
+
+
+async def test_slow_reader_is_told_no_newer_cursor_when_the_server_drains(shop: Shop) -> None:
+    async with shop.feed(EventFilter(ANNA)) as feed:
+        await shop.happens(*(product(f"p{number}") for number in range(QUEUE_LIMIT + 1)))
+        await shop.reaches(QUEUE_LIMIT + 1)
+        shop.draining.set()
+        await asyncio.sleep(0)
+
+        with pytest.raises(TooSlow):
+            await feed.take()
+        assert feed.cursor == event_id(0)
+
+
+@pytest.mark.parametrize("after", [None, event_id(1)])
+async def test_closed_feed_raises_its_reason_at_once_and_ever_after(shop: Shop, after: str | None) -> None:
+    await shop.happens(product("a"), product("b"))
+
+    async with shop.feed(EventFilter(ANNA), after=after) as feed:
+        waiting = asyncio.create_task(feed.take()) if after is None else None
+        await asyncio.sleep(0)
+        feed.close(PermissionError("over"))
+
+        for take in (waiting or feed.take(), feed.take()):
+            with pytest.raises(PermissionError, match="over"):
+                await take
+
+
+async def test_feed_that_cannot_begin_leaves_no_subscription(shop: Shop, database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(text("DROP TABLE event_log_state"))
+
+    with pytest.raises(DBAPIError):
+        async with shop.feed(EventFilter(ANNA)):
+            pass
+
+    assert not shop.broadcast._subscriptions
+
+
+async def test_cursor_of_an_empty_log_is_good_for_what_happens_first(shop: Shop) -> None:
+    async with shop.feed(EventFilter(ANNA)) as feed:
+        cursor = feed.cursor
+    await shop.happens(product("first"))
+
+    async with shop.feed(EventFilter(ANNA), after=cursor) as feed:
+        assert await subjects(feed, 1) == ["first"]
 
 
 async def test_form_of_an_event_is_made_once_for_all_its_readers(shop: Shop) -> None:
