@@ -20,12 +20,38 @@ from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
+EVERYTHING = os.environ.get("PORTICO_TEST_EVERYTHING", "") not in ("", "0")  # before a test's environment is clean
 pytest_plugins = [f"tests.fixtures.{name}" for name in ("application", "processes", "s3", "valkey")]
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def needs(tool: str, folder: Path | None = None) -> str:
+    """The path of a program that not every machine has, in the folder or where programs are. Where it is missing, who
+    asks is left out, and named at the end; with PORTICO_TEST_EVERYTHING=1 it fails.
+    """
+    found = shutil.which(tool, path=folder)
+    if found is None and EVERYTHING:
+        pytest.fail(f"{_NEEDED} {tool}")
+    if found is None:
+        pytest.skip(f"{_NEEDED} {tool}")
+    return found
+
+
+_NEEDED = "this machine has no"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped: list[pytest.TestReport] = terminalreporter.stats.get("skipped", [])
+    left_out = [each for each in skipped if _NEEDED in str(each.longrepr)]
+    if left_out:
+        terminalreporter.section("left out", sep="!")
+        for each in left_out:
+            reason = each.longrepr[2] if isinstance(each.longrepr, tuple) else each.longrepr
+            terminalreporter.line(f"{each.nodeid}: {str(reason).removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(autouse=True)
