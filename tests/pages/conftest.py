@@ -27,19 +27,16 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def visitors(browser: Browser) -> AsyncIterator[Callable[[Shop], Visit]]:
-    """`visitors(shop)(**options)`: somebody who has never been there, on a device with these options."""
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """`visit(shop, **options)`: somebody who has never been there, on a device with these options."""
     contexts = []
 
-    def of(shop: Shop) -> Visit:
-        async def visit(**options: Any) -> Visitor:
-            context = await browser.new_context(locale="en-GB", **options)
-            contexts.append(context)
-            return Visitor(await context.new_page(), shop.address)
+    async def visit(shop: Shop, **options: Any) -> Visitor:
+        context = await browser.new_context(locale="en-GB", **options)
+        contexts.append(context)
+        return Visitor(await context.new_page(), shop.address)
 
-        return visit
-
-    yield of
+    yield visit
     for context in contexts:
         await context.close()
 
@@ -50,12 +47,6 @@ def open_shop(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("shop")
     with programs_in(folder) as start:
         yield Shop(start, folder)
-
-
-@pytest.fixture
-def visit(visitors: Callable[[Shop], Visit], open_shop: Shop) -> Visit:
-    """To the open shop."""
-    return visitors(open_shop)
 
 
 @pytest.fixture
