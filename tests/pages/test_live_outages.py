@@ -41,7 +41,9 @@ async def visited(shop: Shop, visit: Visit) -> Visited:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-async def test_feed_and_chat_catch_up_when_the_server_is_back(shop: Shop, visited: Visited, how: signal.Signals) -> None:
+async def test_feed_and_chat_catch_up_when_the_server_is_back(
+    shop: Shop, visited: Visited, how: signal.Signals
+) -> None:
     visitor = visited.visitor
 
     shop.stop(how)

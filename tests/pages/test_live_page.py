@@ -75,7 +75,9 @@ async def test_wrong_password_and_taken_address_are_said_in_words(open_shop: Sho
     assert visitor.complaints == []
 
 
-async def test_who_registers_is_signed_in_and_stays_so_when_the_page_is_loaded_again(open_shop: Shop, visit: Visit) -> None:
+async def test_who_registers_is_signed_in_and_stays_so_when_the_page_is_loaded_again(
+    open_shop: Shop, visit: Visit
+) -> None:
     visitor = await visit(open_shop)
     await visitor.open()
 
