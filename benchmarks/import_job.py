@@ -33,12 +33,13 @@ def run() -> list[tuple[str, str, str]]:
             started, waits = time.perf_counter(), list[float]()
             _until(client, _import(client, large), lambda: waits.append(_read(client)))
             seconds = time.perf_counter() - started
-    busy = _percentile(waits)
+    ratio = _percentile(waits) / idle
+    verdict = "reached" if ratio <= REQUIRED_RATIO else "missed"
     return [
         ("the job", f"{PRODUCTS * len(SIZES) / seconds:,.0f} rows/s", ""),
         ("p99 of GET /products, idle", f"{idle * 1000:.1f} ms", ""),
-        ("p99 of GET /products, while it runs", f"{busy * 1000:.1f} ms", ""),
-        ("the one by the other", f"{busy / idle:.1f}", f"at most {REQUIRED_RATIO}"),
+        ("p99 of GET /products, while it runs", f"{ratio * idle * 1000:.1f} ms", ""),
+        ("the one by the other", f"{ratio:.1f}", f"at most {REQUIRED_RATIO}: {verdict}"),
     ]
 
 

@@ -227,6 +227,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
             "busy_timeout=10000",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "recursive_triggers=ON",  # or REPLACE deletes a row behind the back of the triggers that forbid it
             "cache_size=-16000",
             f"query_only={'ON' if query_only else 'OFF'}",
         ):

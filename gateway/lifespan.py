@@ -14,6 +14,7 @@ from commerce.support.presence import Presence
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
+from core.jobs.jobs import engine_versions
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -98,5 +99,12 @@ def schema_probe(database: Database) -> Callable[[], Any]:
             raise SchemaBehind(
                 f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
             )
+        if database.dialect != "sqlite":  # where the server makes them itself when it starts
+            present, needed = await engine_versions(database)
+            if present != needed:
+                raise SchemaBehind(
+                    f"the tables of jobs are of DBOS {present or 'nothing'}, this program needs {needed}: "
+                    "run `portico db upgrade`"
+                )
 
     return probe

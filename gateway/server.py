@@ -1,5 +1,6 @@
-"""uvicorn with three things more: the application learns when it is served, and of the shutdown before connections are
-waited for; and connections whose other end is gone, or reads nothing, do not live for ever.
+"""uvicorn with more: the application learns when it is served, and of the shutdown before connections are waited for;
+connections whose other end is gone, or reads nothing, do not live for ever; and what is loaded by the time it serves is
+kept from the garbage collector.
 """
 
 import socket
@@ -8,10 +9,12 @@ from typing import Any
 
 import uvicorn
 
+from gateway import heap
 from gateway.websockets import FRAME_BYTES, PING_SECONDS, SocketProtocol
 
-# In-flight requests and streams get this long after SIGTERM; below gunicorn's graceful_timeout of 30 s.
-DRAIN_SECONDS = 20
+# In-flight requests and streams get this long after SIGTERM; with what closes after them the process is gone within
+# 20 s, and gunicorn's graceful_timeout of 28 s is far.
+DRAIN_SECONDS = 18
 KEEP_ALIVE_SECONDS = 75  # longer than the usual 60 s of a balancer, which must be the one that closes
 OPTIONS: dict[str, Any] = {
     "lifespan": "on",
@@ -62,6 +65,7 @@ class DrainingServer(uvicorn.Server):
         for listener in sockets or ():
             let_go_of_the_dead(listener)
         await super().startup(sockets)
+        heap.settle()
         self._set("serving")
         if self._on_ready is not None:
             self._on_ready()

@@ -15,13 +15,16 @@ from graphql_api import limits
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
 from graphql_api.catalog.queries import CatalogQuery
+from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
 from graphql_api.errors import present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
+from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.subscriptions import SupportSubscription
 from graphql_api.text import faults_of_variables
 
 
@@ -37,6 +40,14 @@ class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
     "answer also has the header `Idempotency-Replayed: true`."
 )
 class Mutation(AccountMutation, OrderMutation):
+    pass
+
+
+@strawberry.type(
+    description="What happens, as it happens: over WebSocket (`graphql-transport-ws`) or server-sent events (GraphQL "
+    "over SSE, distinct connections). A stream that was cut goes on where it was, with `after`."
+)
+class Subscription(CatalogSubscription, OrderSubscription, SupportSubscription):
     pass
 
 
@@ -109,6 +120,7 @@ def build_schema(settings: Settings) -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Product],
         production=settings.is_production,
         config=StrawberryConfig(scalar_map={Long: LONG, datetime: DATE_TIME}),

@@ -100,9 +100,10 @@ def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> Fas
     for router in routers:
         app.include_router(router)
     customise(app, settings)
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(as_seen_by(request.scope, app.openapi()))
-
+    app.get("/openapi.json", include_in_schema=False)(get_openapi)
     return app
+
+
+async def get_openapi(request: Request) -> JSONResponse:
+    document: dict[str, Any] = request.app.openapi()
+    return JSONResponse(as_seen_by(request.scope, document))

@@ -92,6 +92,11 @@ class Principal:
         return self.sees_everybody and self.may("support:write")
 
     @property
+    def chats(self) -> bool:
+        """People, in rooms of their own at least; a key only where it has the scope, which customers' have not."""
+        return self.kind == "user" or self.answers_customers
+
+    @property
     def sees_unpublished(self) -> bool:
         """Who may change products may see those that are not on sale."""
         return self.may("catalog:write")

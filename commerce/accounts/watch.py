@@ -24,6 +24,7 @@ CREDENTIALS = "credentials"  # of the hub, when some were revoked or what they m
 End = Literal["expired", "revoked"]
 OnEnd = Callable[[End], None]
 _LOOK_SECONDS = 5.0
+_END_SECONDS = 5.0
 _AT_ONCE = 500  # ids in one statement
 
 
@@ -55,6 +56,7 @@ class CredentialWatch:
         self._at_once = at_once
         self._followed: dict[_Followed, None] = {}
         self._woken = asyncio.Event()
+        self._ending = False
 
     def follow(self, principal: Principal, on_end: OnEnd) -> Callable[[], None]:
         """Calls `on_end` once, in the event loop, when the principal's credential has expired, was revoked, or may do
@@ -77,6 +79,10 @@ class CredentialWatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+        self._ending = True
+        self._woken.set()
+        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
+        await asyncio.wait([self._task], timeout=_END_SECONDS)
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -84,7 +90,7 @@ class CredentialWatch:
             self._forget(followed)
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._look_seconds):
                     await self._woken.wait()
@@ -95,7 +101,7 @@ class CredentialWatch:
                 log.warning("credential_watch_waits", reason=f"{type(error).__name__}: {error}")
 
     async def _look(self) -> None:
-        if not self._followed:
+        if not self._followed or self._ending:
             return
         followed = tuple(self._followed)
         async with self._database.read() as session:

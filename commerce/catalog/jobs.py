@@ -20,7 +20,7 @@ from core.objects import ObjectNotFound, Objects
 
 # Each import reads in a thread of its own, and all write to the same tables.
 IMPORTS = queue("imports", per_process=1, overall=2).name
-_BATCH = 100  # products: other writers wait for one batch at most, and it is done again after a crash
+_BATCH = 50  # products: other writers wait for one batch at most, and it is done again after a crash
 _COUNTS = ("created", "updated", "unchanged", "failed")
 
 
@@ -57,7 +57,7 @@ async def ask_for_import(session: WriteSession, jobs: Jobs, file: ImportFile, ow
     return await jobs.enqueue(session, import_file, file, owner=owner)
 
 
-@job("catalog.import", queue=IMPORTS, max_attempts=5, timeout_seconds=6 * 3600)
+@job("catalog.import", queue=IMPORTS, max_attempts=5, timeout_seconds=6 * 3600, own_process=True)
 async def import_file(run: JobRun, args: ImportFile) -> dict[str, Any]:
     """Batches of products, each committed with how far it is: after a crash it goes on with the next one."""
     resources, ledger = run.resources, _Ledger(run)

@@ -82,10 +82,8 @@ class EventFeed:
                 return [Shared(event) for event in page]
             if self._subscription is None:
                 self._subscribe()
-            elif isinstance(
-                self._subscription.closed, TooSlow
-            ):  # no fault of the client: it was reading the log meanwhile
-                self._unsubscribe()
+            elif isinstance(self._subscription.closed, TooSlow):
+                self._unsubscribe()  # no fault of the client: it was reading the log meanwhile
             else:
                 self._caught_up = True
         assert self._subscription is not None  # noqa: S101  so it is when it has caught up

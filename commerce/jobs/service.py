@@ -1,20 +1,28 @@
 """What people can do to jobs. Callers own the transaction; nothing here commits."""
 
-from commerce.accounts.principal import Principal
+from commerce.accounts.principal import Principal, Scope
 from commerce.audit.log import AuditLog
+from commerce.catalog.jobs import import_file
 from commerce.catalog.text import is_storable
 from commerce.jobs.events import tell_owner
+from commerce.reports.jobs import make_sales_report
 from core.clock import Clock
 from core.database import ReadSession, WriteSession
 from core.jobs.entities import Job, JobNotFound
 from core.jobs.jobs import Jobs
 from core.jobs.repository import JobRepository
 
+# What it takes to ask for a job, for each that can be asked for. All others are the program's own.
+ASKED_FOR_WITH: dict[str, Scope] = {import_file.name: "catalog:write", make_sales_report.name: "reports:read"}
+
 
 async def visible_job(session: ReadSession, job_id: str, principal: Principal) -> Job:
-    """Who asked for it, admins and the shop's own keys see a job. Raises JobNotFound."""
+    """Who asked for it, admins and the shop's own keys see a job; of these, a key sees what its scopes could ask for.
+
+    Raises JobNotFound.
+    """
     job = await JobRepository(session).get(job_id) if is_storable(job_id) else None
-    if job is None or not (principal.acts_for_shop or (job.owner_id is not None and job.owner_id == principal.owner)):
+    if job is None or not _is_visible(job, principal):
         raise JobNotFound(f"no job {job_id[:100]!r}")
     return job
 
@@ -47,6 +55,16 @@ class JobService:
 
     async def _record(self, action: str, before: Job, after: Job) -> None:
         await self._audit.record(action, after.id, _audited(before), _audited(after))
+
+
+def _is_visible(job: Job, principal: Principal) -> bool:
+    own = job.owner_id is not None and job.owner_id == principal.owner
+    if not (own or principal.acts_for_shop):
+        return False
+    if principal.kind == "user":
+        return True
+    scope = ASKED_FOR_WITH.get(job.name)
+    return scope is not None and principal.may(scope)
 
 
 def _audited(job: Job) -> dict[str, object]:

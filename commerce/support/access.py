@@ -16,7 +16,7 @@ def require_chat(principal: Principal) -> None:
     """Raises Unauthenticated, MissingScope."""
     if principal.kind == "anonymous":
         raise Unauthenticated
-    if principal.kind != "user" and not principal.answers_customers:
+    if not principal.chats:
         raise MissingScope("this operation needs the scope support:write")
 
 

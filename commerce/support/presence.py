@@ -1,7 +1,7 @@
 """Who is in a room at this moment, over all processes: a row for each connection, renewed by the process that has it.
 
 Whoever enters and leaves is told to the room's connections at once, by a wake-up, and else by the next look. A process
-that is killed leaves its rows behind; they count no more when they have not been renewed for a while.
+that is killed leaves its rows behind; the others remove what has not been renewed for a while.
 """
 
 import asyncio
@@ -230,11 +230,11 @@ class Presence:
         if not rooms:
             return
         columns = PresenceRow.room, PresenceRow.person_id, PresenceRow.name, PresenceRow.is_staff
-        alive = select(*columns).where(PresenceRow.seen_at >= self._clock.now() - LIFETIME)
         found: dict[str, dict[str, Person]] = {room: {} for room in rooms}
         async with self._database.read() as session:
             for some in parameter_chunks(rooms):
-                of_rooms = alive.where(PresenceRow.room.in_(some)).order_by(PresenceRow.since, PresenceRow.id)
+                of_rooms = select(*columns).where(PresenceRow.room.in_(some))
+                of_rooms = of_rooms.order_by(PresenceRow.since, PresenceRow.id)
                 for row in await session.execute(of_rooms):
                     found[row.room].setdefault(row.person_id, Person(row.person_id, row.name, row.is_staff))
         for room, present in found.items():

@@ -15,9 +15,9 @@ from core.ids import new_id
 TEST = "webhook.test"  # no event of the log, and so not among their types
 
 
-def wants(types: Collection[str], owner: Principal | None, event: Event) -> bool:
-    """`owner` None: they may not sign in any more, and see nothing."""
-    return owner is not None and (not types or event.type in types) and is_visible(event, owner)
+def wants(types: Collection[str], viewer: Principal | None, event: Event) -> bool:
+    """`viewer` None: its owner may not sign in any more, and sees nothing."""
+    return viewer is not None and (not types or event.type in types) and is_visible(event, viewer)
 
 
 def body_of(event: Event, source: str) -> bytes:

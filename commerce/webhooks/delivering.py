@@ -13,7 +13,7 @@ from commerce.webhooks.content import TEST
 from commerce.webhooks.lanes import Enqueue, Lanes, abandon_open
 from commerce.webhooks.models import DeliveryRow, EndpointRow
 from commerce.webhooks.repository import WebhookRepository
-from commerce.webhooks.schedule import PROBE, Uniform, is_broken, next_delay, note_failure, note_success
+from commerce.webhooks.schedule import LONGEST_ATTEMPT, Uniform, is_broken, next_delay, note_failure, note_success
 from commerce.webhooks.sending import Answer, Send
 from commerce.webhooks.signing import signed_headers
 from core.clock import Clock
@@ -76,11 +76,14 @@ class Deliverer:
             if not await self._may_receive(session, endpoint):
                 await abandon_open(session, endpoint.id, now, "the endpoint is not enabled")
                 return None
+            if endpoint.paused_until is not None and endpoint.paused_until > now:
+                await self._wait(session, delivery, endpoint.paused_until, now)
+                return None
+            if await Lanes(session, self._enqueue, now).is_full(delivery):
+                delivery.next_attempt_at = delivery.sending_since = None  # the end of one of those schedules it
+                return None
             if endpoint.paused_until is not None:
-                if endpoint.paused_until > now:
-                    await self._wait(session, delivery, endpoint.paused_until, now)
-                    return None
-                endpoint.paused_until = now + PROBE  # this one is tried, the others wait to see
+                endpoint.paused_until = now + LONGEST_ATTEMPT  # this one is tried, the others wait to see
             delivery.sending_since = now
             return _Attempt(
                 delivery_id=delivery.id,
@@ -124,7 +127,10 @@ class Deliverer:
             else:
                 note_failure(endpoint, now)
                 await self._failed(session, endpoint, delivery, answer, now)
-            await Lanes(session, self._enqueue, now).advance(endpoint.id, delivery.subject)
+            lanes = Lanes(session, self._enqueue, now)
+            if delivery.type == TEST:
+                await lanes.advance(endpoint.id, delivery.subject)
+            await lanes.refill(endpoint.id)
 
     async def _failed(
         self, session: WriteSession, endpoint: EndpointRow, delivery: DeliveryRow, answer: Answer, now: datetime

@@ -16,10 +16,13 @@ OPEN: tuple[DeliveryState, ...] = ("pending", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`types` empty: all. `reason`: why it is not enabled. `paused_until`: after failures in a row."""
+    """`scopes`: of the key that made it; None is all that its owner has. `types` empty: all. `reason`: why it is not
+    enabled. `paused_until`: after failures in a row.
+    """
 
     id: str
     user_id: str | None
+    scopes: tuple[str, ...] | None
     url: str
     description: str
     types: tuple[str, ...]
@@ -76,7 +79,8 @@ DELIVERY = [getattr(DeliveryRow, each.name) for each in fields(Delivery)]
 
 def endpoint(row: "Row[tuple[object, ...]] | EndpointRow") -> Endpoint:
     values = {each.name: getattr(row, each.name) for each in fields(Endpoint)}
-    return Endpoint(**{**values, "types": tuple(row.types)})
+    scopes = tuple(row.scopes) if row.scopes is not None else None
+    return Endpoint(**{**values, "scopes": scopes, "types": tuple(row.types)})
 
 
 def delivery(row: "Row[tuple[object, ...]] | DeliveryRow") -> Delivery:

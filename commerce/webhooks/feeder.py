@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, exists, select, update
 
 from commerce.events.envelope import event_source
 from commerce.webhooks.content import body_of, event_values, wants
 from commerce.webhooks.jobs import enqueuer
 from commerce.webhooks.lanes import Lanes
 from commerce.webhooks.models import CursorRow, DeliveryRow, EndpointRow
-from commerce.webhooks.repository import SHOP, WebhookRepository
+from commerce.webhooks.repository import WebhookRepository, viewer_of
 from core.bulk import insert_rows
 from core.database import WriteSession
 from core.eventlog import Event, EventLog
@@ -82,7 +82,12 @@ class Feeder:
             cursor: int | None = await session.scalar(locked)
             if cursor is None:
                 return None
-            events = await EventLog(session).following(cursor, self._batch)
+            event_log = EventLog(session)
+            if not await session.scalar(select(exists().where(EndpointRow.state == "enabled"))):
+                newest = await event_log.newest()  # an import makes thousands of events that nobody wants
+                await session.execute(update(CursorRow).values(position=newest))
+                return False
+            events = await event_log.following(cursor, self._batch)
             if not events:
                 return False
             wanted = await self._wanted(session, events)
@@ -93,15 +98,21 @@ class Feeder:
 
     async def _wanted(self, session: WriteSession, events: Sequence[Event]) -> list[tuple[str, Event]]:
         """Endpoint and event, in the order of the log."""
-        columns = EndpointRow.id, EndpointRow.user_id, EndpointRow.types, EndpointRow.after_position
+        columns = (
+            EndpointRow.id,
+            EndpointRow.user_id,
+            EndpointRow.scopes,
+            EndpointRow.types,
+            EndpointRow.after_position,
+        )
         endpoints = (await session.execute(select(*columns).where(EndpointRow.state == "enabled"))).all()
         owners = await WebhookRepository(session).owners({row.user_id for row in endpoints} - {None})
+        viewers = {row.id: viewer_of(row.user_id, row.scopes, owners) for row in endpoints}
         wanted = [
             (row.id, event)
             for event in events
             for row in endpoints
-            if event.position > row.after_position
-            and wants(row.types, owners.get(row.user_id) if row.user_id else SHOP, event)
+            if event.position > row.after_position and wants(row.types, viewers[row.id], event)
         ]
         if not wanted:
             return []
@@ -118,8 +129,8 @@ class Feeder:
         rows = [event_values(each, event, bodies[event.position], now) for each, event in wanted]
         await insert_rows(session, table, rows)
         lanes = Lanes(session, self._enqueue, now)
-        for endpoint_id, subject in dict.fromkeys((each, event.subject) for each, event in wanted):
-            await lanes.advance(endpoint_id, subject)
+        for endpoint_id in dict.fromkeys(each for each, _ in wanted):
+            await lanes.refill(endpoint_id)
 
 
 def _end(wanted: Sequence[tuple[str, Event]]) -> int | None:

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, PlainOrder
 
 _OPEN = text("state IN ('pending', 'failed')")
+_WAITING = text("state IN ('pending', 'failed') AND next_attempt_at IS NULL")
 _SCHEDULED = text("next_attempt_at IS NOT NULL")
 
 
@@ -19,6 +20,9 @@ class EndpointRow(Base):
 
     id: Mapped[str] = mapped_column(PlainOrder, primary_key=True)
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    scopes: Mapped[list[str] | None] = mapped_column(
+        JSON(none_as_null=True)
+    )  # of the key that made it; None: all that its owner has
     url: Mapped[str] = mapped_column(String)
     description: Mapped[str] = mapped_column(String)
     types: Mapped[list[str]]  # none: all
@@ -41,7 +45,8 @@ class DeliveryRow(Base):
     """One event for one endpoint, with the bytes that each attempt sends.
 
     A delivery that has `next_attempt_at` has a job. Those of an endpoint and a subject have one such at most, the
-    others wait for it: the database itself keeps their order.
+    others wait for it: the database itself keeps their order. One that has none, and is open, waits for the end of
+    another of its endpoint.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -63,6 +68,13 @@ class DeliveryRow(Base):
             "position",
             sqlite_where=_OPEN,
             postgresql_where=_OPEN,
+        ),
+        Index(
+            "ix_webhook_deliveries_waiting",
+            "endpoint_id",
+            "position",
+            sqlite_where=_WAITING,
+            postgresql_where=_WAITING,
         ),
     )
 

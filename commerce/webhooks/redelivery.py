@@ -15,7 +15,8 @@ from commerce.webhooks.entities import OPEN, Delivery, delivery
 from commerce.webhooks.errors import DeliveryInProgress, DeliveryNotFound, EndpointDisabled
 from commerce.webhooks.lanes import Enqueue, Lanes
 from commerce.webhooks.models import DeliveryRow, EndpointRow
-from commerce.webhooks.repository import SHOP, WebhookRepository, belongs_to
+from commerce.webhooks.repository import WebhookRepository, belongs_to
+from commerce.webhooks.schedule import LONGEST_ATTEMPT
 from commerce.webhooks.service import locked_endpoint
 from core.clock import Clock
 from core.database import WriteSession
@@ -24,7 +25,6 @@ from core.eventlog import Event, EventLog, position_of
 MAX_EVENTS = 500  # of one call
 RETENTION = timedelta(days=30)
 _FORGOTTEN_AT_ONCE = 1000
-_LONGEST_ATTEMPT = timedelta(seconds=60)  # after it, whoever sent is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class RedeliveryService:
             raise DeliveryNotFound(f"no webhook delivery {delivery_id[:40]!r}")
         endpoint = await self._ready(owner)
         row = await self._session.get_one(DeliveryRow, delivery_id, populate_existing=True)
-        if row.sending_since is not None and self._now - row.sending_since < _LONGEST_ATTEMPT:
+        if row.sending_since is not None and self._now - row.sending_since < LONGEST_ATTEMPT:
             raise DeliveryInProgress(retry_after_seconds=5)
         await self._again(row)
         await self._lanes.advance(endpoint.id, row.subject)
@@ -98,25 +98,23 @@ class RedeliveryService:
             elif row.state not in OPEN:
                 await self._again(row)
         await self._session.flush()
-        for subject in dict.fromkeys(event.subject for event in events):
-            await self._lanes.advance(endpoint.id, subject)
+        await self._lanes.refill(endpoint.id)
         asked = {"after": command.after, "until": command.until, "count": len(events)}
         await self._audit.record("webhook_endpoint.redeliver", endpoint.id, None, asked)
         return Redelivered(len(events), events[-1].id if more else None)
 
     async def _events(self, command: RedeliverRange, endpoint: EndpointRow) -> tuple[list[Event], bool]:
         repository = WebhookRepository(self._session)
-        owner = SHOP
-        if endpoint.user_id is not None:
-            owner = (await repository.owners({endpoint.user_id}))[endpoint.user_id]
+        viewer = await repository.viewer(endpoint.user_id, endpoint.scopes)
+        assert viewer is not None  # noqa: S101  `_ready` has refused whose owner may not sign in
         # What the feeder has not come to yet it will make deliveries of itself.
         last = await repository.cursor()
         if command.until is not None:
             last = min(last, position_of(command.until))
         found, more = await EventLog(self._session).after(
-            command.after, visible=visible_to(owner), types=endpoint.types, limit=MAX_EVENTS
+            command.after, visible=visible_to(viewer), types=endpoint.types, limit=MAX_EVENTS
         )
-        events = [event for event in found if event.position <= last and wants(endpoint.types, owner, event)]
+        events = [event for event in found if event.position <= last and wants(endpoint.types, viewer, event)]
         return events, more and len(events) == len(found)
 
     async def _ready(self, endpoint_id: str) -> EndpointRow:

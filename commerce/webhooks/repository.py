@@ -1,5 +1,7 @@
 """Every query of webhooks that only reads, and who may see what."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, select, true
@@ -14,7 +16,7 @@ from core.repository import Repository
 
 _ENDPOINTS = Keyset("created_at", EndpointRow.created_at, EndpointRow.id, descending=True)  # type: ignore[arg-type]
 _DELIVERIES = Keyset("created_at", DeliveryRow.created_at, DeliveryRow.id, descending=True)  # type: ignore[arg-type]
-# What the shop's own endpoints may see.
+# What the shop's own endpoints may see at most.
 SHOP = Principal("api_key", "webhooks", SCOPES_OF["admin"])
 
 
@@ -61,6 +63,20 @@ class WebhookRepository(Repository):
         active = UserRow.id.in_(user_ids), UserRow.disabled_at.is_(None), UserRow.deleted_at.is_(None)
         rows = await self._session.execute(select(UserRow.id, UserRow.role, UserRow.email).where(*active))
         return {row.id: _principal(row) for row in rows}
+
+    async def viewer(self, user_id: str | None, scopes: Sequence[str] | None) -> Principal | None:
+        """As `viewer_of`, for one endpoint."""
+        return viewer_of(user_id, scopes, await self.owners({user_id} if user_id is not None else set()))
+
+
+def viewer_of(user_id: str | None, scopes: Sequence[str] | None, owners: Mapping[str, Principal]) -> Principal | None:
+    """As whom an endpoint sees events: its owner as they are now, with no more than the scopes of the key that made it.
+    None: its owner may not sign in.
+    """
+    owner = owners.get(user_id) if user_id is not None else SHOP
+    if owner is None or scopes is None:
+        return owner
+    return replace(owner, kind="api_key", scopes=owner.scopes & set(scopes))
 
 
 def belongs_to(principal: Principal) -> ColumnElement[bool]:

@@ -23,7 +23,8 @@ _LONGEST_WISH = timedelta(hours=24)  # of a Retry-After
 BREAKS_AT = 5
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(minutes=10)
-PROBE = timedelta(seconds=60)  # longer than an attempt takes
+LONGEST_ATTEMPT = timedelta(seconds=60)  # and more: after it, whoever sent is gone
+AT_ONCE = 4  # attempts of an endpoint, so that one that is slow does not take all places from the others
 BROKEN_AFTER = timedelta(days=3)  # without one success, once a delivery is abandoned
 
 

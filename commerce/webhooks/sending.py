@@ -13,10 +13,18 @@ from typing import Protocol
 
 import httpcore
 import structlog
+from prometheus_client import Histogram
 
 from core.outbound import ForbiddenAddress
 
 log = structlog.get_logger("portico.webhooks")
+# Its count is the number of attempts.
+WEBHOOK_SECONDS = Histogram(
+    "portico_webhook_duration_seconds",
+    "Time that a receiver of webhooks took, by outcome: accepted, refused, unanswered.",
+    ("outcome",),
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0),
+)
 TIMEOUT_SECONDS = 15.0
 _EXCERPT_BYTES = 1024
 _HEADERS = {
@@ -81,14 +89,17 @@ class Sender:
             error = f"{type(failure).__name__}: {failure}".rstrip(": ")
         else:
             error = None
-        answered = exchange.status is not None
-        return Answer(
+        answered, seconds = exchange.status is not None, time.perf_counter() - began
+        answer = Answer(
             status=exchange.status,
             error=None if answered else error,
             excerpt=_text(exchange.body) if answered else None,
             retry_after=exchange.retry_after,
-            duration_ms=round((time.perf_counter() - began) * 1000),
+            duration_ms=round(seconds * 1000),
         )
+        outcome = "accepted" if answer.accepted else "refused" if answered else "unanswered"
+        WEBHOOK_SECONDS.labels(outcome).observe(seconds)
+        return answer
 
     def _pool(self) -> httpcore.AsyncConnectionPool:
         return httpcore.AsyncConnectionPool(

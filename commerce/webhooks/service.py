@@ -6,15 +6,17 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 
+from commerce.accounts.errors import MissingScope
 from commerce.accounts.principal import Principal
 from commerce.audit.log import AuditLog
 from commerce.catalog.text import is_storable
+from commerce.events.visibility import SEEING
 from commerce.webhooks.commands import CreateEndpoint, RotateSecret, UpdateEndpoint, check_reachable
 from commerce.webhooks.entities import Endpoint, NewEndpoint, endpoint
 from commerce.webhooks.errors import EndpointNotFound, TooManyEndpoints
 from commerce.webhooks.lanes import abandon_open
 from commerce.webhooks.models import EndpointRow
-from commerce.webhooks.repository import belongs_to
+from commerce.webhooks.repository import WebhookRepository, belongs_to
 from commerce.webhooks.signing import new_secret
 from core.clock import Clock
 from core.database import WriteSession
@@ -48,6 +50,7 @@ class EndpointService:
         row = EndpointRow(
             id=new_id("whe"),
             user_id=self._principal.user_id,
+            scopes=sorted(self._principal.scopes) if self._principal.kind == "api_key" else None,
             url=command.url,
             description=command.description,
             types=list(command.types),
@@ -72,7 +75,9 @@ class EndpointService:
 
     async def update(self, command: UpdateEndpoint) -> Endpoint:
         """A change that alters nothing writes nothing. An endpoint that is enabled again starts without its failures;
-        what waits for one that is disabled is abandoned. Raises EndpointNotFound, StaleVersion, InvalidEndpoint.
+        what waits for one that is disabled is abandoned.
+
+        Raises EndpointNotFound, StaleVersion, InvalidEndpoint, MissingScope.
         """
         row = await self._locked(command.endpoint_id)
         if command.expected_version is not None and command.expected_version != row.version:
@@ -86,8 +91,9 @@ class EndpointService:
             row.types = list(command.types)
         if _audited(row) == before:
             return endpoint(row)
-        if command.url is not None:
-            self._check(command.url)
+        if row.url != before["url"]:
+            self._check(row.url)
+            await self._require_sight(row)
         row.version, row.updated_at = row.version + 1, self._clock.now()
         if row.state != before["state"]:
             row.reason, row.failures, row.failing_since, row.paused_until = None, 0, None, None
@@ -126,6 +132,15 @@ class EndpointService:
         if int(await self._session.scalar(own) or 0) >= MAX_ENDPOINTS:
             raise TooManyEndpoints(f"there are {MAX_ENDPOINTS} endpoints of yours")
 
+    async def _require_sight(self, row: EndpointRow) -> None:
+        """Nobody sends to an address of theirs what they may not read."""
+        viewer = await WebhookRepository(self._session).viewer(row.user_id, row.scopes)
+        beyond = (viewer.scopes if viewer is not None else SEEING) & SEEING - self._principal.scopes
+        if viewer is not None and viewer.chats and not self._principal.chats:
+            beyond |= {"support:write"}
+        if beyond:
+            raise MissingScope(f"the endpoint is sent what needs {', '.join(sorted(beyond))}")
+
     def _check(self, url: str) -> None:
         if self._public_only:
             check_reachable(url)
@@ -149,6 +164,7 @@ def _audited(row: EndpointRow) -> Mapping[str, Any]:
         "types": row.types,
         "state": row.state,
         "user_id": row.user_id,
+        "scopes": row.scopes,
     }
 
 

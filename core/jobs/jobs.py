@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _FORGOTTEN_AT_ONCE = 500
 
 
+async def engine_versions(database: Database) -> tuple[str | None, str]:
+    """The version of DBOS that its tables are of, None where there are none, and ours. Raises DatabaseUnavailable."""
+    async with database.read() as session:
+        return await session.scalar(select(JobEngineRow.version)), version("dbos")
+
+
 class Jobs:
     """Per process. Nothing of DBOS is loaded before the first use, or `warm`."""
 
@@ -40,9 +46,9 @@ class Jobs:
         """Makes DBOS's tables where they are missing or of another version. Call it after the migrations, and in no
         transaction: on SQLite it would wait for itself. Raises DatabaseUnavailable.
         """
-        async with self._database.read() as session:
-            if await session.scalar(select(JobEngineRow.version)) == version("dbos"):
-                return
+        present, needed = await engine_versions(self._database)
+        if present == needed:
+            return
         made = await asyncio.to_thread((await self.warm()).migrate)
         async with self._database.write() as session:
             await session.merge(JobEngineRow(id=1, version=made))

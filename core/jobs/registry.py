@@ -55,6 +55,7 @@ class JobType(Generic[Args]):
     max_attempts: int
     timeout_seconds: float  # of an attempt
     backoff_seconds: float  # before the second attempt, doubled for each one after
+    own_process: bool  # for what burns CPU; its function is one of a module, under its own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Registry:
         max_attempts: int = 5,
         timeout_seconds: float = 300.0,
         backoff_seconds: float = 5.0,
+        own_process: bool = False,
     ) -> Callable[[Handler[Args]], JobType[Args]]:
         """The function's second parameter is annotated with the pydantic model of its arguments."""
 
@@ -97,7 +99,7 @@ class Registry:
                 raise ValueError(f"two jobs are named {name}")
             parameter = list(inspect.signature(handler).parameters)[1]
             model = get_type_hints(handler)[parameter]
-            made = JobType(name, queue, model, handler, max_attempts, timeout_seconds, backoff_seconds)
+            made = JobType(name, queue, model, handler, max_attempts, timeout_seconds, backoff_seconds, own_process)
             self.jobs[name] = made
             return made
 

@@ -1,5 +1,6 @@
 """What a job's function is given: its transactions, its memory over attempts, and a way to say how far it is."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,7 +35,9 @@ class JobRun:
         attempt: int,
         steps: Mapping[str, Any],
         checkpoint: dict[str, Any] | None,
+        pause_seconds: float = 0.0,
     ) -> None:
+        """`pause_seconds`: between its transactions, for writers of other processes."""
         self.id = job_id
         self.attempt = attempt
         self.resources = resources
@@ -42,7 +45,8 @@ class JobRun:
         self.slot = slot
         self.cancel_requested = False
         self._slots = slots
-        self._steps = dict(steps)
+        self._pause_seconds = pause_seconds
+        self.steps = dict(steps)
         self._unsaved: dict[str, Any] = {}  # progress and message
 
     @property
@@ -59,6 +63,8 @@ class JobRun:
             if self.cancel_requested:
                 raise JobCancelled
             yield session
+        if self._pause_seconds:
+            await asyncio.sleep(self._pause_seconds)
 
     @asynccontextmanager
     async def fenced(self) -> AsyncIterator[WriteSession]:
@@ -98,11 +104,11 @@ class JobRun:
         It must be plain JSON. The action itself may run twice where the process dies before its result is kept: hand
         `once_key(name)` to whatever it calls outside the database.
         """
-        if name not in self._steps:
-            self._steps[name] = from_json(to_json(await action()))
+        if name not in self.steps:
+            self.steps[name] = from_json(to_json(await action()))
             async with self.transaction() as session:
-                await session.execute(update(JobRow).where(JobRow.id == self.id).values(steps=self._steps))
-        kept: T = self._steps[name]
+                await session.execute(update(JobRow).where(JobRow.id == self.id).values(steps=self.steps))
+        kept: T = self.steps[name]
         return kept
 
     def once_key(self, step: str) -> str:

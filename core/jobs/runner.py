@@ -17,8 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import failpoints
 from core.database import WriteSession
-from core.errors import AppError, Conflict, Denied, Invalid, NotFound, Unavailable
+from core.errors import Unavailable
+from core.jobs.apart import Apart
 from core.jobs.entities import COLUMNS, Job
+from core.jobs.failures import Failure
 from core.jobs.jobs import Jobs
 from core.jobs.metrics import JOB_SECONDS
 from core.jobs.models import JobRow
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # A job whose process goes away each time that it runs, it may be because of it.
 MAX_CRASHES = 20
-_REFUSALS = (Conflict, Denied, Invalid, NotFound)  # trying again changes nothing
 _LONGEST_DELAY = 3600.0
 _UNKNOWN_DELAY = timedelta(seconds=60)
 _log = structlog.get_logger("jobs")
@@ -59,16 +60,21 @@ class _Outcome:
 
 
 class Runner:
-    """Per worker. `slot` is what it runs jobs under; without one it begins none."""
+    """Per worker. `slot` is what it runs jobs under; without one it begins none. Without `apart` all run in this
+    process.
+    """
 
-    def __init__(self, resources: "Resources", jobs: Jobs, registry: Registry, slots: Slots) -> None:
+    def __init__(
+        self, resources: "Resources", jobs: Jobs, registry: Registry, slots: Slots, *, apart: Apart | None = None
+    ) -> None:
         self._resources = resources
         self._jobs = jobs
         self._registry = registry
         self._slots = slots
+        self._apart = apart
         self.slot: Slot | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.running: dict[str, tuple[JobRun, asyncio.Future[Any]]] = {}
+        self.running: dict[str, tuple[JobRun, asyncio.Task[Any]]] = {}
         # DBOS writes the end of a workflow in the loop's own few threads; on SQLite it may wait there for a transaction
         # whose owner waits for such a thread.
         self._recording = asyncio.Semaphore(2)
@@ -111,7 +117,7 @@ class Runner:
         try:
             await insist(lambda: self._finish(started, outcome))
         except (SQLAlchemyError, ValueError) as error:  # what it returned cannot be stored
-            outcome = self._failed(started, _error(AppError.code, AppError.title, error), error)
+            outcome = self._failed(started, Failure.of(error))
             await insist(lambda: self._finish(started, outcome))
         JOB_SECONDS.labels(started.job.queue, outcome.name).observe(time.perf_counter() - began)
 
@@ -120,7 +126,8 @@ class Runner:
         if job_id in self.running:
             run, task = self.running[job_id]
             run.cancel_requested = True
-            task.cancel()
+            if not task.cancelling():  # once: it may be cleaning up
+                task.cancel()
 
     async def _begin(self, slot: Slot, job_id: str, dispatch: int) -> _Started | None:
         now = self._resources.clock.now()
@@ -135,8 +142,8 @@ class Runner:
             if row.cancel_requested_at is not None:
                 await self._written(session, row.id, {"state": "cancelled", "finished_at": now}, now)
             elif row.crashes > MAX_CRASHES:
-                gone = _error("crashed", "Its process went away each time that it ran.", None)
-                await self._written(session, row.id, {"state": "dead", "finished_at": now, "error": gone}, now)
+                gone = Failure("crashed", "Its process went away each time that it ran.")
+                await self._written(session, row.id, {"state": "dead", "finished_at": now, "error": gone.kept}, now)
             elif job is None:  # a newer version's, while that is being rolled out
                 _log.warning("job_unknown", job=job_id, name=row.name)
                 row.state, row.dispatch, row.run_at = "queued", dispatch + 1, now + _UNKNOWN_DELAY
@@ -160,9 +167,11 @@ class Runner:
         try:
             args = job.args.model_validate(started.args)
         except ValidationError as error:
-            return _Outcome("failed", error=_error("invalid_arguments", "Its arguments are not valid.", error))
+            wrong = Failure("invalid_arguments", "Its arguments are not valid.", Failure.of(error).exception)
+            return _Outcome("failed", error=wrong.kept)
         with failpoints.running(job.name):
-            task = asyncio.ensure_future(job.handler(run, args))
+            apart = self._apart if job.own_process else None
+            task = asyncio.ensure_future(apart.run(job, run, started.args) if apart else job.handler(run, args))
         self.running[run.id] = (run, task)
         timeout = asyncio.timeout(job.timeout_seconds)
         try:
@@ -175,33 +184,32 @@ class Runner:
                 raise  # the worker stops, or has lost its slot
             if run.cancel_requested:
                 return _Outcome("cancelled")
-            return self._failed(started, _error(AppError.code, AppError.title, error), error)
+            return self._failed(started, Failure.of(error))
         except JobCancelled:
             return _Outcome("cancelled")
         except Exception as error:  # noqa: BLE001  whatever a job raises is its outcome
-            return self._failed(started, _described(error, job, timed_out=timeout.expired()), error)
+            late = Failure("timeout", f"It took longer than {job.timeout_seconds:g} s.")
+            return self._failed(started, late if timeout.expired() else Failure.of(error))
         finally:
             del self.running[run.id]
         return _Outcome("succeeded", result=result)
 
-    def _failed(self, started: _Started, kept: dict[str, Any], error: BaseException) -> _Outcome:
+    def _failed(self, started: _Started, failure: Failure) -> _Outcome:
         failures = started.failures + 1
-        refused = isinstance(error, _REFUSALS)
         _log.warning(
             "job_failed",
             job=started.run.id,
             name=started.job.name,
             attempt=started.run.attempt,
-            code=kept["code"],
-            exc_info=None if isinstance(error, AppError | TimeoutError) else error,
+            code=failure.code,
+            **({"exception": failure.trace} if failure.trace else {}),
         )
-        if refused or failures >= started.job.max_attempts:
-            return _Outcome("failed" if refused else "dead", error=kept)
+        if failure.refused or failures >= started.job.max_attempts:
+            return _Outcome("failed" if failure.refused else "dead", error=failure.kept)
         wanted = started.job.backoff_seconds * 2 ** (failures - 1)
-        least = (error.retry_after_seconds or 0) if isinstance(error, AppError) else 0
         # Jitter, so that what failed together does not come back together.
-        seconds = max(min(wanted, _LONGEST_DELAY) * random.uniform(0.75, 1.25), least)  # noqa: S311
-        return _Outcome("retried", error=kept, delay=timedelta(seconds=seconds))
+        seconds = max(min(wanted, _LONGEST_DELAY) * random.uniform(0.75, 1.25), failure.retry_after_seconds)  # noqa: S311
+        return _Outcome("retried", error=failure.kept, delay=timedelta(seconds=seconds))
 
     async def _finish(self, started: _Started, outcome: _Outcome) -> None:
         now = self._resources.clock.now()
@@ -250,19 +258,6 @@ async def insist(action: Callable[[], Awaitable[T]]) -> T:
         except Unavailable as error:
             _log.warning("job_waits_for_the_database", error=error.detail)
             await asyncio.sleep(1)
-
-
-def _described(error: Exception, job: JobType[Any], *, timed_out: bool) -> dict[str, Any]:
-    if timed_out:
-        return _error("timeout", f"It took longer than {job.timeout_seconds:g} s.", None)
-    if isinstance(error, AppError):
-        return _error(error.code, error.detail, error)
-    return _error(AppError.code, AppError.title, error)
-
-
-def _error(code: str, message: str, error: BaseException | None) -> dict[str, Any]:
-    text = repr(error)[:2000].encode(errors="replace").decode() if error is not None else None
-    return {"code": code, "message": message, "exception": text}
 
 
 def _current() -> asyncio.Task[Any]:

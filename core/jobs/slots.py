@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, DateTime, func, insert, select, text, upda
 
 from core.database import Database, WriteSession
 from core.jobs.models import JobSlotRow
+from core.settings import Settings
 
 _LOCK = 7205759405  # of pg_advisory_xact_lock; the event log's is the one before
 
@@ -182,6 +183,21 @@ class TableSlots:
         async with self._database.write() as session:
             freed = update(JobSlotRow).where(*_is(slot)).values(holder=None, fence=JobSlotRow.fence + 1)
             await session.execute(freed)
+
+
+def slots_of(settings: Settings, database: Database, lease_seconds: float) -> Slots:
+    if settings.embedded:
+        return FileSlots(settings.data.data_dir / "job-slots")
+    return TableSlots(database, lease_seconds=lease_seconds)
+
+
+async def live_workers(database: Database, folder: Path) -> int:
+    """How many hold a slot at this moment; `folder` is that of SQLite's."""
+    if database.dialect == "sqlite":
+        return len(await FileSlots(folder).live())
+    held = select(func.count()).where(JobSlotRow.holder.is_not(None), JobSlotRow.lease_until >= _now())
+    async with database.read() as session:
+        return int(await session.scalar(held) or 0)
 
 
 def _is(slot: Slot) -> tuple[ColumnElement[bool], ...]:

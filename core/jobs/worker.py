@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from sqlalchemy import select
 
+from core.jobs.apart import Apart
 from core.jobs.cron import next_tick, ticks
 from core.jobs.jobs import Jobs
 from core.jobs.models import JobRow
 from core.jobs.registry import REGISTRY, JobType, Registry, Tick
 from core.jobs.runner import Runner, insist
-from core.jobs.slots import FileSlots, LostSlot, Slot, Slots, TableSlots
+from core.jobs.slots import LostSlot, Slot, slots_of
 
 if TYPE_CHECKING:
     from core.jobs.engine import Lines
@@ -52,8 +53,9 @@ class JobWorker:
         self._jobs = jobs
         self._registry = registry
         self._timing = timing
-        self._slots = _slots_of(resources, timing)
-        self._runner = Runner(resources, jobs, registry, self._slots)
+        self._slots = slots_of(resources.settings, resources.database, timing.lease)
+        apart = Apart(resources.settings, timing.lease)
+        self._runner = Runner(resources, jobs, registry, self._slots, apart=apart)
         self._runner.on_done = self.wake
         self._due: set[str] = set()
         self._woken = asyncio.Event()
@@ -220,9 +222,3 @@ async def _patiently(action: Callable[[], Awaitable[None]]) -> None:
         raise
     except Exception as error:  # noqa: BLE001
         _log.warning("job_upkeep_failed", error=repr(error))
-
-
-def _slots_of(resources: "Resources", timing: Timing) -> Slots:
-    if resources.settings.embedded:
-        return FileSlots(resources.settings.data.data_dir / "job-slots")
-    return TableSlots(resources.database, lease_seconds=timing.lease)

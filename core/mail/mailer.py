@@ -21,6 +21,10 @@ class Mailer(Protocol):
         """
         ...
 
+    async def check(self) -> str:
+        """Where messages go, once that was seen to answer. Sends none. Raises MailUnavailable."""
+        ...
+
 
 def mailer_of(settings: Settings) -> Mailer:
     url = settings.server.public_url

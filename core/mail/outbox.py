@@ -7,6 +7,8 @@ from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 
+from core.mail.errors import MailUnavailable
+
 
 class OutboxMailer:
     """The file is named for the Message-ID: a message that is sent again takes the place of itself."""
@@ -17,6 +19,18 @@ class OutboxMailer:
 
     async def send(self, message: EmailMessage) -> None:
         await asyncio.to_thread(self._write, message)
+
+    async def check(self) -> str:
+        await asyncio.to_thread(self._try)
+        return f"files in {self._folder}"
+
+    def _try(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            raise MailUnavailable(f"{self._folder} cannot be written") from error
 
     def _write(self, message: EmailMessage) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

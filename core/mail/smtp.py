@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from core.mail.errors import MailRefused, MailUnavailable
 
 _TIMEOUT_SECONDS = 30
+_CHECK_SECONDS = 10
 _PERMANENT = 500
 
 
@@ -47,3 +48,22 @@ class SmtpMailer:
             raise MailUnavailable(answers) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailUnavailable(str(error) or type(error).__name__) from error
+
+    async def check(self) -> str:
+        """Connects, greets, and signs in where there is a user."""
+        import aiosmtplib  # noqa: PLC0415
+
+        server = aiosmtplib.SMTP(
+            hostname=self._host,
+            port=self._port,
+            use_tls=self._tls,
+            username=self._user,
+            password=self._password,
+            timeout=_CHECK_SECONDS,
+        )
+        try:
+            async with server:
+                await server.ehlo()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailUnavailable(f"{self._host}:{self._port} does not answer") from error
+        return f"{self._host}:{self._port}"

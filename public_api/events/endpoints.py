@@ -53,8 +53,9 @@ async def list_events(
     settings: SettingsDep,
 ) -> EventPage:
     """What happened, oldest first, of what you may see. Remember the id of the last event and ask again with `after`:
-    nothing is left out and nothing comes twice. Events are kept for 30 days; a cursor from before them is answered 410
-    with the code `reset`.
+    nothing is left out and nothing comes twice. Events of orders need `orders:read` too, those of reports
+    `reports:read`, and for a key those of support rooms `support:write`. Events are kept for 30 days; a cursor from
+    before them is answered 410 with the code `reset`.
     """
     found, more = await EventLog(session).after(
         query.after, visible=visible_to(principal), types=set(query.types), limit=query.limit

@@ -34,7 +34,8 @@ JobsDep = Annotated[JobService, Depends(get_jobs, scope="function")]
 async def get_job(
     response: Response, job_id: str, principal: SomebodyDep, session: ReadSessionDep, resources: ResourcesDep
 ) -> Job:
-    """One that you asked for; another's is not found. `Retry-After` says when to look again, until it has ended.
+    """One that you asked for; another's is not found. An API key finds those that its scopes could ask for: imports
+    with `catalog:write`, reports with `reports:read`. `Retry-After` says when to look again, until it has ended.
 
     Jobs are forgotten 30 days after their end.
     """
@@ -49,5 +50,5 @@ async def get_job(
     responses=problems(Unauthenticated, JobNotFound, JobFinished),
 )
 async def cancel_job(response: Response, job_id: str, jobs: JobsDep, resources: ResourcesDep) -> Job:
-    """At once where it waits; one that runs ends within seconds. What it has committed stays."""
+    """One that you may follow: at once where it waits; while it runs, within seconds. What it has committed stays."""
     return shown(response, await jobs.cancel(job_id), resources.clock.now())

@@ -1,5 +1,7 @@
 """The AsyncAPI 3 document of the WebSockets, made from their frames and channels."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -11,10 +13,64 @@ from core.web.sockets.frames import Frame
 from core.web.sockets.handshake import SUBPROTOCOL
 from core.web.urls import base_path
 from public_api.realtime.channels import CHANNELS
-from public_api.realtime.frames import CLIENT_FRAMES, SERVER_FRAMES, Message, Presence, Send
+from public_api.realtime.frames import (
+    CLIENT_FRAMES,
+    SERVER_FRAMES,
+    EventFrame,
+    Message,
+    Presence,
+    Send,
+    Subscribe,
+    Unsubscribe,
+)
 
-ADDRESS = "/public/v1/ws"
-_ROOM_FRAMES: tuple[type[Frame], ...] = (Send, Message, Presence)  # of sockets that are in a room
+_TICKET = {"type": "string", "description": "Instead of a bearer token."}
+_AFTER = {"type": "string", "description": "The cursor of the last message that you have; without it, from now on."}
+
+
+@dataclass(frozen=True, slots=True)
+class _Socket:
+    """`hear` and `say` are the names of its operations. `without`: frames that it neither sends nor takes."""
+
+    address: str
+    title: str
+    hear: str
+    say: str
+    without: tuple[type[Frame], ...]
+    parameters: Mapping[str, Any]
+    query: Mapping[str, Any]
+
+    @property
+    def says(self) -> list[type[Frame]]:
+        """Its client."""
+        return [each for each in CLIENT_FRAMES if each not in self.without]
+
+    @property
+    def hears(self) -> list[type[Frame]]:
+        return [each for each in SERVER_FRAMES if each not in self.without]
+
+
+# By the name of its channel.
+_SOCKETS = {
+    "events": _Socket(
+        "/public/v1/ws",
+        "The event log, by channels.",
+        "hear",
+        "say",
+        (Send, Message, Presence),
+        {},
+        {"ticket": _TICKET},
+    ),
+    "room": _Socket(
+        "/public/v1/support/rooms/{room}/ws",
+        "A support room. Who is there is told first, as joined; then that its channel, `support:<room>`, is followed.",
+        "hear_room",
+        "say_in_room",
+        (Subscribe, Unsubscribe, EventFrame),
+        {"room": {"description": "The room's name. It is made by whoever comes first."}},
+        {"ticket": _TICKET, "after": _AFTER},
+    ),
+}
 _DESCRIPTION = f"""
 One log of what happens, followed by channels: each event comes once and in order, from any cursor that is still kept.
 
@@ -33,9 +89,9 @@ One log of what happens, followed by channels: each event comes once and in orde
 
 def asyncapi_document(settings: Settings) -> dict[str, Any]:
     """Without `servers`, unless the settings name the public address."""
-    models = {frame.__name__: frame for frame in (*CLIENT_FRAMES, *SERVER_FRAMES) if frame not in _ROOM_FRAMES}
+    models = list(dict.fromkeys((*CLIENT_FRAMES, *SERVER_FRAMES)))
     _, schemas = models_json_schema(
-        [(model, "serialization") for model in models.values()], ref_template="#/components/schemas/{model}"
+        [(model, "serialization") for model in models], ref_template="#/components/schemas/{model}"
     )
     document: dict[str, Any] = {
         "asyncapi": "3.0.0",
@@ -45,13 +101,12 @@ def asyncapi_document(settings: Settings) -> dict[str, Any]:
             "description": _DESCRIPTION.format(channels=_list_of_channels()),
         },
         "defaultContentType": "application/json",
-        "channels": {"events": _channel("The event log, by channels.", models)},
+        "channels": {name: _channel(socket) for name, socket in _SOCKETS.items()},
         "operations": {
-            "hear": _operation("send", "What the server sends.", SERVER_FRAMES, models),
-            "say": _operation("receive", "What you send.", CLIENT_FRAMES, models),
+            operation: each for name, socket in _SOCKETS.items() for operation, each in _operations(name, socket)
         },
         "components": {
-            "messages": {_type_of(model): _message(model) for model in models.values()},
+            "messages": {type_of(model): _message(model) for model in models},
             "schemas": schemas["$defs"],
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or an access token."}
@@ -92,39 +147,39 @@ def _list_of_channels() -> str:
     )
 
 
-def _channel(title: str, models: dict[str, type[Frame]]) -> dict[str, Any]:
-    ticket = {"type": "string", "description": "Instead of a bearer token."}
+def _channel(socket: _Socket) -> dict[str, Any]:
+    names = dict.fromkeys(type_of(frame) for frame in (*socket.says, *socket.hears))
     return {
-        "address": ADDRESS,
-        "title": title,
-        "messages": {
-            _type_of(model): {"$ref": f"#/components/messages/{_type_of(model)}"} for model in models.values()
-        },
-        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": {"ticket": ticket}}}},
+        "address": socket.address,
+        "title": socket.title,
+        **({"parameters": socket.parameters} if socket.parameters else {}),
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+        "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": socket.query}}},
     }
 
 
-def _operation(
-    action: str, summary: str, frames: tuple[type[Frame], ...], models: dict[str, type[Frame]]
-) -> dict[str, Any]:
+def _operations(name: str, socket: _Socket) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield socket.hear, _operation("send", "What the server sends.", name, socket.hears)
+    yield socket.say, _operation("receive", "What you send.", name, socket.says)
+
+
+def _operation(action: str, summary: str, channel: str, sent: Sequence[type[Frame]]) -> dict[str, Any]:
     return {
         "action": action,
         "summary": summary,
-        "channel": {"$ref": "#/channels/events"},
-        "messages": [
-            {"$ref": f"#/channels/events/messages/{_type_of(frame)}"} for frame in frames if frame.__name__ in models
-        ],
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{type_of(frame)}"} for frame in sent],
     }
 
 
 def _message(model: type[Frame]) -> dict[str, Any]:
     return {
-        "name": _type_of(model),
+        "name": type_of(model),
         "title": model.model_config.get("title") or model.__name__,
         "summary": " ".join((model.__doc__ or "").split()),
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
     }
 
 
-def _type_of(model: type[Frame]) -> str:
+def type_of(model: type[Frame]) -> str:
     return str(model.model_fields["type"].default)

@@ -14,7 +14,7 @@ from commerce.events.envelope import EventEncoder, event_source
 from commerce.events.feed import EventFeed
 from commerce.events.filter import EventFilter
 from core.errors import RateLimited
-from core.eventlog import CursorTooOld, Event, event_id
+from core.eventlog import CursorTooOld, Event
 from core.pagination import InvalidCursor
 from core.resources import Resources
 from core.streams.broadcast import Broadcast, Draining, TooSlow
@@ -24,7 +24,6 @@ from public_api.realtime.channels import open_channel
 from public_api.realtime.frames import Reset, Subscribe, Subscribed, Unsubscribe
 
 KIND = "websocket"
-_BEGINNING = event_id(0)
 _NAMES = 4096  # of channels whose events are encoded once for all
 Form = Callable[[Event], str]
 
@@ -119,13 +118,13 @@ class Subscriptions:
     async def _carry(self, name: str, followed: _Followed, wanted: EventFilter, form: Form, after: str | None) -> None:
         """Until the socket ends. Never so that `cursor` is ahead of what was sent."""
         async with EventFeed(self._resources.database, self._broadcast, wanted, kind=KIND, after=after) as feed:
-            followed.cursor = cursor = feed.cursor or _BEGINNING
+            followed.cursor = cursor = feed.cursor
             await self._socket.send(Subscribed(channel=name, cursor=cursor))
             while True:
                 try:
                     batch = await feed.take()
                 except BaseException:
-                    followed.cursor = feed.cursor or _BEGINNING
+                    followed.cursor = feed.cursor
                     raise
                 for shared in batch:
                     if not await self._socket.send_text(shared.form(form)):

@@ -78,6 +78,9 @@ async def create_webhook_endpoint(
     """It is sent every event from now on of its types that its owner may see, as a POST of a CloudEvent, signed after
     Standard Webhooks with the secret, which is shown this once (with an Idempotency-Key, also to a retry).
 
+    Made with an API key, it sees no more than the key: orders need `orders:read`, reports `reports:read`, support rooms
+    `support:write`, products that are not on sale `catalog:write`. It stays when the key is revoked.
+
     Answer 2xx within 15 seconds. Anything else is tried again for three days, with the same `webhook-id` and body;
     later events of the same subject wait. 410 disables the endpoint. An event may come twice: remember its id.
     """
@@ -110,8 +113,8 @@ async def update_webhook_endpoint(
     endpoints: EndpointsDep,
     if_match: IfMatch = None,
 ) -> Endpoint:
-    """Fields that are left out stay. What is in line goes to the new address. Enabled again, it gets what happens from
-    then on; ask for what it missed by a range.
+    """Fields that are left out stay. What is in line goes to the new address; to give one, you must be allowed to see
+    what the endpoint is sent. Enabled again, it gets what happens from then on; ask for what it missed by a range.
     """
     endpoint = await endpoints.update(update_command(endpoint_id, body, expected_version(if_match)))
     response.headers.update({"ETag": version_tag(endpoint.version), **_NO_STORE})

@@ -23,7 +23,7 @@ Url = Annotated[
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION, description="For people.", examples=["warehouse"])]
 Types = Annotated[
     list[EventType],
-    Field(max_length=50, description="Only these; none is all that you may see.", examples=[["order.paid"]]),
+    Field(max_length=50, description="Only these; none is all that it may see.", examples=[["order.paid"]]),
 ]
 
 
@@ -51,6 +51,10 @@ class EndpointUpdate(_Input):
 class Endpoint(BaseModel):
     id: str = Field(examples=["whe_01jd0a3v5te8zr9k1m2n3p4q5r"])
     user_id: str | None = Field(description="Whose it is; null: the shop's own.")
+    scopes: list[str] | None = Field(
+        description="It is sent what a key with these may see; null: all that its owner may.",
+        examples=[["orders:read", "webhooks:write"]],
+    )
     url: str = Field(examples=["https://example.com/hooks"])
     description: str
     types: list[str] = Field(description="None is all.")
@@ -87,7 +91,8 @@ class Delivery(BaseModel):
     )
     attempts: int
     next_attempt_at: datetime | None = Field(
-        description="null while it is open: it waits for an earlier event of the same subject."
+        description="null while it is open: it waits for an earlier event of the same subject, or for one of the four "
+        "that are sent to an endpoint at once."
     )
     last_status: int | None
     last_error: str | None = Field(description="Why there was no answer.")

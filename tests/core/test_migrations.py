@@ -1,12 +1,15 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from dbos._schemas.system_database import SystemSchema
 from sqlalchemy import Connection, text
 
+import commerce.schema
 from commerce.schema import METADATA, migrations
 from core.database import Database, DatabaseUnavailable
 
@@ -44,6 +47,16 @@ async def test_second_upgrade_does_nothing(empty_database: Database) -> None:
 
     assert (first, second) == (True, False)
     assert await migrations().current(empty_database) == migrations().head()
+
+
+def test_files_of_revisions_are_named_in_the_order_that_alembic_finds() -> None:
+    folder = Path(commerce.schema.__file__).parent / "migrations"
+    scripts = ScriptDirectory(str(folder))
+
+    revisions = [script.revision for script in scripts.walk_revisions()]
+
+    assert revisions == sorted((file.name[:4] for file in (folder / "versions").glob("*.py")), reverse=True)
+    assert migrations().head() == scripts.get_current_head() == revisions[0]
 
 
 async def test_two_upgrades_at_once_both_succeed(empty_database: Database, empty_database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Jobs run here and now, one after another, by the worker's own runner but without DBOS."""
+"""Jobs run here and now, one after another, by the worker's own runner but without DBOS and in this process."""
 
 import asyncio
 
@@ -10,18 +10,14 @@ from core.jobs.models import JobRow
 from core.jobs.registry import REGISTRY, JobType
 from core.jobs.repository import JobRepository
 from core.jobs.runner import Runner
-from core.jobs.slots import FileSlots, Slots, TableSlots
+from core.jobs.slots import slots_of
 from core.resources import Resources
 
 
 async def run_jobs(resources: Resources) -> None:
     """All that may run now, and what those ask for."""
     database = resources.database
-    slots: Slots = (
-        FileSlots(resources.settings.data.data_dir / "job-slots")
-        if database.dialect == "sqlite"
-        else TableSlots(database)
-    )
+    slots = slots_of(resources.settings, database, lease_seconds=45.0)
     runner = Runner(resources, resources.jobs, REGISTRY, slots)
     runner.slot = await slots.claim()
     due = select(JobRow.id, JobRow.dispatch).where(JobRow.state == "queued", JobRow.run_at <= resources.clock.now())

@@ -49,8 +49,10 @@ async def a_person(database: Database, role: Role = "customer") -> Principal:
     return Principal("user", user_id, SCOPES_OF[role], user_id, role, email)
 
 
-def key_of(person: Principal) -> Principal:
-    return Principal("api_key", f"key-of-{person.id}", person.scopes, person.user_id, person.role, person.email)
+def key_of(person: Principal, *scopes: str) -> Principal:
+    """With these scopes, or all that the person has."""
+    kept = frozenset(scopes) or person.scopes
+    return Principal("api_key", f"key-of-{person.id}", kept, person.user_id, person.role, person.email)
 
 
 async def act(session: WriteSession, clock: FakeClock, command: Command, principal: Principal, jobs: Jobs) -> Order:

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 from tests.fixtures.processes import Process, StartProcess
-from tests.journeys.test_jobs import SECRET, ask_for_import, ended, job_of, place_orders, serve, shop_key, until
+from tests.journeys.shop import place_orders, serve, shop_key
+from tests.journeys.test_jobs import SECRET, ask_for_import, ended, job_of, until
 
 PRODUCTS = 1_500
 # `portico worker`, whose jobs are taken over after three seconds and not after 45.

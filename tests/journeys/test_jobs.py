@@ -18,21 +18,10 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.fixtures.processes import PORTICO, Process, StartProcess
+from tests.journeys.shop import place_orders, serve, shop_key
 
 SECRET = "long enough to be a secret"
-SCOPES = "catalog:read,catalog:write,orders:read,orders:write,events:read,reports:read"
 PRODUCTS = 5_000
-
-
-def serve(start: StartProcess, **environment: str) -> tuple[Process, str]:
-    server = start(*PORTICO, "serve", "--port", "0", **environment)
-    return server, server.until(r"Portico is ready: (\S+)")[1]
-
-
-def shop_key(start: StartProcess, **environment: str) -> dict[str, str]:
-    keys = start(*PORTICO, "keys", "create", "journey", "--scopes", SCOPES, **environment)
-    assert keys.wait(30) == 0, keys.story
-    return {"Authorization": f"Bearer {keys.stdout.strip()}"}
 
 
 def until(question: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -143,15 +132,6 @@ def test_upload_is_never_held_in_memory(start: StartProcess, form: bool) -> None
 def peak_kib(process: Process) -> int:
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
-
-
-def place_orders(address: str, key: dict[str, str], count: int) -> None:
-    product = {"title": "Mug", "variants": [{"sku": "MUG", "price": {"amount": 250, "currency": "USD"}}]}
-    assert httpx2.post(f"{address}/public/v1/products", json=product, headers=key).status_code == 201
-    for number in range(count):
-        body = {"lines": [{"sku": "MUG", "quantity": 2}], "email": "ada@example.com"}
-        placed = httpx2.post(f"{address}/public/v1/orders", json=body, headers=key | {"Idempotency-Key": str(number)})
-        assert placed.status_code == 201
 
 
 @pytest.mark.parametrize("statement", [1, 3, 5, 7])

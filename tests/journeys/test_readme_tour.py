@@ -51,9 +51,22 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     parts = done.stdout.split("<next>\n")
-    alive, found, created, conditional, transferred, worked, registered, ordered, followed, told, operated, scraped = (
-        parts
-    )
+    (
+        alive,
+        found,
+        created,
+        conditional,
+        transferred,
+        worked,
+        registered,
+        ordered,
+        followed,
+        asked,
+        streamed,
+        told,
+        operated,
+        scraped,
+    ) = parts
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
@@ -76,12 +89,15 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert (paid, shipped) == ("paid", "shipped")
     assert re.findall(r'"type":"(order\.\w+)"', followed) == ["order.placed", "order.paid", "order.shipped"]
     assert f"1001,{order},shipped,ada@example.com" in followed
+    assert asked.count('"text":"When will it be here?"') == 2
     assert re.search(r"var/outbox/\w+\.eml", told)
     assert '"status":"ok"' in operated
     assert "HTTP/1.1 201 Created" in operated
     assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)
     assert re.search(r'"actor":"user:usr_\w+".*"action":"promotion.create"', operated)
     assert re.search(r'portico_catalog_products\{status="active"\} \d\d', scraped)
+    assert "event: next\n" in streamed
+    assert '"state":"shipped"' in streamed
     assert scraped.count("\nok  ") == 4
 
 

@@ -1,4 +1,4 @@
-"""The live page while its server is stopped, killed and replaced: it goes on where it was, nothing missing or doubled."""
+"""The live page while its server is stopped, killed, replaced: it goes on where it was, nothing missing or doubled."""
 
 import signal
 from dataclasses import dataclass
@@ -104,8 +104,8 @@ async def test_feed_begins_anew_and_says_so_when_what_it_missed_is_no_longer_kep
     with shop.unseen():
         shop.post(f"orders/{visited.order}/payments")
         shop.say(visited.room, "Meanwhile")
-    kept = "(SELECT max(position) FROM events)"
-    shop.write_sql(f"UPDATE event_log_state SET trimmed_to = {kept}", "DELETE FROM events")
+    trimmed = "UPDATE event_log_state SET trimmed_to = (SELECT max(position) FROM events)"
+    shop.write_sql(trimmed, "DELETE FROM events")
     shop.go_on()
     await expect(visitor.page.locator("#feed-said")).to_contain_text("no longer kept", timeout=PATIENCE_MS)
     await visitor.feed_is("live")

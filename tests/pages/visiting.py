@@ -30,7 +30,7 @@ class Visitor:
 
     def _see(self, request: Request) -> None:
         if request.url.endswith("/tickets"):
-            body: dict[str, Any] = request.post_data_json
+            body: Any = request.post_data_json
             self.tickets.append(body["for"])
 
     @property

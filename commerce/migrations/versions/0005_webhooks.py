@@ -16,6 +16,7 @@ depends_on = None
 
 PLAIN_ORDER = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 OPEN = sa.text("state IN ('pending', 'failed')")
+WAITING = sa.text("state IN ('pending', 'failed') AND next_attempt_at IS NULL")
 SCHEDULED = sa.text("next_attempt_at IS NOT NULL")
 
 
@@ -24,6 +25,7 @@ def upgrade() -> None:
         "webhook_endpoints",
         sa.Column("id", PLAIN_ORDER, nullable=False),
         sa.Column("user_id", PLAIN_ORDER, nullable=True),
+        sa.Column("scopes", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("url", sa.String(), nullable=False),
         sa.Column("description", sa.String(), nullable=False),
         sa.Column("types", sa.JSON(), nullable=False),
@@ -96,6 +98,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=OPEN,
         postgresql_where=OPEN,
+    )
+    op.create_index(
+        "ix_webhook_deliveries_waiting",
+        "webhook_deliveries",
+        ["endpoint_id", "position"],
+        unique=False,
+        sqlite_where=WAITING,
+        postgresql_where=WAITING,
     )
     op.create_table(
         "webhook_cursor",

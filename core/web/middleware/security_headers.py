@@ -25,8 +25,8 @@ HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 class SecurityHeadersMiddleware:
     """Adds headers that the answer does not have yet; HTML gets the policy of pages.
 
-    A 304 gets no policy: its headers replace those of the page that the browser has (RFC 9111, 3.2), and it does not say
-    what it stands for.
+    A 304 gets no policy: its headers replace those of the page that the browser has (RFC 9111, 3.2), and it does not
+    say what that is.
     """
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str] | None = None, *, https_only: bool = False) -> None:

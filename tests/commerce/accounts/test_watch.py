@@ -14,7 +14,7 @@ from commerce.accounts.service import AccountService
 from commerce.accounts.sign_in import SignIn
 from commerce.accounts.tickets import issue_ticket, principal_of_ticket
 from commerce.accounts.watch import CREDENTIALS, CredentialWatch, End
-from core.hub import MemoryHub
+from core.hub.memory import MemoryHub
 from core.resources import Resources
 from tests.factories.clocks import FakeClock
 from tests.factories.people import a_user, signed_in

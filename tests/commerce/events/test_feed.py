@@ -189,6 +189,7 @@ async def test_draining_ends_feeds_that_wait_and_those_that_begin(shop: Shop) ->
 
 async def test_what_happens_after_the_drain_began_is_behind_the_cursor_that_is_given(shop: Shop) -> None:
     await shop.happens(product("a"))
+    await shop.reaches(1)
 
     async with shop.feed(EventFilter(ANNA)) as feed:
         shop.draining.set()

@@ -2,21 +2,21 @@
 
 from typing import get_args
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commerce.accounts.principal import ANONYMOUS, ROLES, SCOPES, Principal
+from commerce.accounts.principal import ANONYMOUS, ROLES, Principal
 from commerce.events.envelope import EVENT_TYPES
 from commerce.events.filter import EventFilter, topics_of
-from commerce.events.visibility import Visibility
+from commerce.events.visibility import SEEING, Visibility
 from core.eventlog import Event
 from tests.factories.clocks import NOON
 
 USERS = st.sampled_from(["usr_ada", "usr_bob", "owner", "support"])
 KEYS = st.sampled_from(["key1", "key2", "direct"])
-TYPES = st.sampled_from(["order.placed", "support.message", "product.updated"])
+TYPES = st.sampled_from(["order.placed", "support.message"])
 SUBJECTS = st.sampled_from(["s1", "s2"])
-SCOPE_SETS = st.frozensets(st.sampled_from(SCOPES))
+SCOPE_SETS = st.frozensets(st.sampled_from(sorted(SEEING)))
 
 
 @st.composite
@@ -49,7 +49,8 @@ def events(draw: st.DrawFn) -> Event:
     )
 
 
-@given(principals(), events(), st.frozensets(TYPES), st.none() | SUBJECTS)
+@settings(max_examples=1000, deadline=None)
+@given(principals(), events(), st.just(frozenset()) | st.frozensets(TYPES), st.none() | SUBJECTS)
 def test_client_is_subscribed_to_a_topic_of_each_event_that_it_wants(
     principal: Principal, event: Event, types: frozenset[str], subject: str | None
 ) -> None:

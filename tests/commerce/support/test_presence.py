@@ -14,7 +14,9 @@ from commerce.support.models import PresenceRow
 from commerce.support.presence import Change, Pace, Presence
 from core.clock import SystemClock
 from core.database import Database, DatabaseUnavailable, WriteSession
-from core.hub import Hub, MemoryHub
+from core.hub import Hub
+from core.hub.memory import MemoryHub
+from core.hub.redis import RedisHub
 from tests.factories.clocks import FakeClock
 from tests.fixtures.application import LogEntries
 from tests.fixtures.processes import StartProcess
@@ -69,9 +71,11 @@ async def a_process(
 ) -> AsyncIterator[Process]:
     database, hub = kind(url), hub or MemoryHub()
     database.on_announced = hub.publish
-    async with Presence(database, clock, hub, pace=pace) as presence:
-        yield Process(presence)
-    await database.close()
+    try:
+        async with Presence(database, clock, hub, pace=pace) as presence:
+            yield Process(presence)
+    finally:
+        await database.close()
 
 
 @pytest.fixture
@@ -127,11 +131,14 @@ async def test_person_with_several_connections_joins_once_and_leaves_once(here: 
     await sam.aclose()
 
 
-async def test_wake_up_is_enough_and_no_look_is_waited_for(database_url: str, clock: FakeClock) -> None:
-    hub = MemoryHub()
+async def test_wake_up_of_another_process_is_enough_and_no_look_is_waited_for(
+    sqlite_database_url: str, clock: FakeClock, redis_url: str
+) -> None:
     async with (
-        a_process(database_url, clock, hub, WOKEN) as here,
-        a_process(database_url, clock, hub, WOKEN) as there,
+        RedisHub(redis_url) as hub_here,
+        RedisHub(redis_url) as hub_there,
+        a_process(sqlite_database_url, clock, hub_here, WOKEN) as here,
+        a_process(sqlite_database_url, clock, hub_there, WOKEN) as there,
     ):
         _, of_ada, ada = await here.enter(ADA)
         _, of_sue, sue = await there.enter(SUE)
@@ -146,12 +153,13 @@ async def test_process_that_ends_takes_its_people_with_it(
 ) -> None:
     _, of_ada, ada = await here.enter(ADA)
     async with a_process(database_url, clock) as other:
-        await other.enter(SUE)
+        _, _, sue = await other.enter(SUE)
         await of_ada.until(("Sue", "joined"))
 
     await of_ada.until(("Sue", "joined"), ("Sue", "left"))
     assert await rows(database) == ["usr_ada"]
     await ada.aclose()
+    await sue.aclose()
 
 
 async def test_people_of_a_process_that_was_killed_leave_after_45_seconds(
@@ -202,6 +210,21 @@ async def test_process_that_slept_too_long_brings_its_people_back(
     for stack in (ada, sue, sam):
         await stack.aclose()
     assert {state for _, state in [*of_ada.said, *of_sue.said]} <= {"joined", "left"}
+
+
+async def test_process_knows_its_own_people_however_late_it_renews_them(
+    sqlite_database_url: str, clock: FakeClock
+) -> None:
+    async with a_process(sqlite_database_url, clock, pace=WOKEN) as here:
+        _, of_ada, ada = await here.enter(ADA)
+        clock.advance(minutes=1)
+
+        present, _, sue = await here.enter(SUE)
+
+        assert present == [ADA, SUE]
+        await of_ada.until(("Sue", "joined"))
+        await ada.aclose()
+        await sue.aclose()
 
 
 async def test_connection_whose_task_is_cancelled_leaves(here: Process) -> None:
@@ -282,6 +305,10 @@ async def test_who_comes_while_the_database_is_away_is_refused_and_who_is_there_
     with pytest.raises(DatabaseUnavailable):
         await process.enter(SAM)
     await sue.aclose()
+    tries = database.writes
+    async with asyncio.timeout(30):
+        while database.writes == tries:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     database.away = False
 
     await of_ada.until(("Sue", "joined"), ("Sue", "left"))

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from commerce.accounts.errors import MissingScope
 from commerce.accounts.principal import ANONYMOUS, Principal
@@ -11,11 +11,12 @@ from commerce.accounts.service import AccountService
 from commerce.audit.models import AuditRow
 from commerce.support.errors import InvalidRoomName, RoomNotFound
 from commerce.support.repository import SupportRepository
+from commerce.support.service import SupportService
 from core.database import Database
 from core.errors import AppError, Unauthenticated
 from core.resources import assemble
 from core.settings import Settings
-from tests.commerce.support.conftest import SHOP_KEY, Chat
+from tests.commerce.support.conftest import SHOP_KEY, Chat, chat_of
 from tests.factories.clocks import NOON, FakeClock
 from tests.factories.objects import objects_in_memory
 
@@ -107,6 +108,30 @@ async def test_of_two_customers_at_once_one_gets_the_room(
     assert sorted(isinstance(each, RoomNotFound) for each in outcomes) == [False] * 3 + [True] * 3
     assert await chat.told(winner) == await chat.history(winner, "r1") == ["welcome"] * waiting + [text] * 3
     assert await chat.told(loser) == []
+
+
+async def test_customer_who_comes_while_another_takes_the_room_waits_and_is_refused(
+    postgres_database: Database, settings: Settings
+) -> None:
+    chat = await chat_of(assemble(settings, FakeClock(), postgres_database, objects_in_memory(), {}))
+    await chat.send(chat.sue, "r1", "welcome")
+
+    async with postgres_database.write() as session:
+        await SupportService(session, chat.resources.clock, principal=chat.ada).enter("r1")
+        late = asyncio.create_task(chat.enter(chat.bob, "r1"))
+        async with asyncio.timeout(30):
+            while not await waiting(postgres_database):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    with pytest.raises(RoomNotFound):
+        await late
+    assert [room.owner_id for room in await chat.rooms(chat.sue)] == [chat.ada.user_id]
+
+
+async def waiting(database: Database) -> int:
+    """How many transactions wait for a lock."""
+    async with database.read() as session:
+        return int(await session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ import pytest
 from pydantic import TypeAdapter
 from sqlalchemy import insert, select, true, update
 
-from commerce.accounts.models import SignInRow
+from commerce.accounts.api_keys import ApiKeyService
+from commerce.accounts.authentication import principal_for
+from commerce.accounts.commands import CreateKey
+from commerce.accounts.models import SignInRow, TicketRow
+from commerce.accounts.tickets import issue_ticket
 from commerce.reports.jobs import SalesArgs, make_sales_report
 from commerce.upkeep.jobs import CHORES, forget, forget_old
 from commerce.webhooks.models import DeliveryRow, EndpointRow
@@ -86,6 +90,22 @@ async def test_idempotency_keys_are_forgotten_when_they_have_expired(house: Reso
 
     async with house.database.read() as session:
         assert list(await session.scalars(select(IdempotencyRow.key))) == ["young"]
+
+
+async def test_tickets_are_forgotten_when_they_have_expired(house: Resources, clock: FakeClock) -> None:
+    async with house.database.write() as session:
+        made = await ApiKeyService(session, clock, actor="test").create(CreateKey("test", ("events:read",)))
+    key = await principal_for(made.secret, house, "public")
+    await house.background.settle()
+    async with house.database.write() as session:
+        await issue_ticket(session, clock, key, "websocket")
+        await issue_ticket(session, clock, key, "events")
+    clock.advance(seconds=30)
+
+    await forget(house)
+
+    async with house.database.read() as session:
+        assert (await session.scalars(select(TicketRow.use))).all() == ["events"]
 
 
 async def test_sign_ins_are_forgotten_when_they_have_expired(house: Resources, clock: FakeClock) -> None:

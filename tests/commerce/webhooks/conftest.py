@@ -16,6 +16,7 @@ from commerce.webhooks.entities import Delivery, Endpoint, NewEndpoint, delivery
 from commerce.webhooks.entities import endpoint as entity
 from commerce.webhooks.feeder import Feeder
 from commerce.webhooks.jobs import enqueuer
+from commerce.webhooks.lanes import Enqueue
 from commerce.webhooks.models import DeliveryRow, EndpointRow
 from commerce.webhooks.redelivery import Redelivered, RedeliveryService
 from commerce.webhooks.sending import Send, Sender
@@ -51,8 +52,7 @@ class Desk:
         return EndpointService(session, self.clock, resources.keyring, principal=principal, public_only=False)
 
     def redelivery(self, session: Any, principal: Principal = SHOP_KEY) -> RedeliveryService:
-        enqueue = enqueuer(self.resources.jobs)
-        return RedeliveryService(session, self.clock, enqueue, principal=principal, source="urn:portico")
+        return RedeliveryService(session, self.clock, self.enqueue, principal=principal, source="urn:portico")
 
     async def add(self, url: str, *types: str, by: Principal = SHOP_KEY) -> NewEndpoint:
         async with self.database.write() as session:
@@ -99,12 +99,13 @@ class Desk:
         while await self.feeder.feed():
             pass
 
+    @property
+    def enqueue(self) -> Enqueue:
+        return enqueuer(self.resources.jobs)
+
     def deliverer(self) -> Deliverer:
-        resources = self.resources
-        enqueue = enqueuer(resources.jobs)
-        return Deliverer(
-            self.database.write, self.clock, resources.keyring, self.send, enqueue, uniform=lambda low, _high: low
-        )
+        keyring, enqueue = self.resources.keyring, self.enqueue
+        return Deliverer(self.database.write, self.clock, keyring, self.send, enqueue, uniform=lambda low, _high: low)
 
     async def due(self) -> list[tuple[str, int]]:
         """What has a job that may run now, in the order of the log."""

@@ -8,19 +8,21 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from commerce.accounts.errors import MissingScope
 from commerce.accounts.models import UserRow
+from commerce.accounts.principal import Principal
 from commerce.accounts.service import AccountService
 from commerce.webhooks.feeder import Feeder
 from commerce.webhooks.models import CursorRow, DeliveryRow
 from core.database import Database
-from core.eventlog import append
+from core.eventlog import NewEvent, append
 from core.hub.memory import MemoryHub
 from core.jobs.models import JobRow
 from core.resources import assemble
 from core.tailer import Tailer
 from tests.commerce.webhooks.conftest import Desk, an_event, settings_of
 from tests.factories.objects import objects_in_memory
-from tests.factories.orders import a_person, key_of
+from tests.factories.orders import SHOP_KEY, a_person, key_of
 
 URL = "http://127.0.0.1:9/hooks"
 
@@ -100,6 +102,92 @@ async def test_nobody_gets_what_they_may_not_see(desk: Desk) -> None:
         "editor": ["public", "ord_ada", "ord_bob", "draft", "usr_new"],
         "shop": ["public", "ord_ada", "ord_bob", "draft", "usr_new"],
     }
+
+
+async def test_endpoint_sees_no_more_than_the_key_that_it_was_made_with(desk: Desk) -> None:
+    ada, editor = await a_person(desk.database), await a_person(desk.database, "editor")
+    keys = {
+        "ada's for hooks alone": key_of(ada, "webhooks:write"),
+        "ada's for orders": key_of(ada, "webhooks:write", "orders:read"),
+        "editor's for hooks alone": key_of(editor, "webhooks:write"),
+        "editor's for orders": key_of(editor, "webhooks:write", "orders:read"),
+        "editor's for products": key_of(editor, "webhooks:write", "catalog:write"),
+        "shop's for hooks alone": Principal("api_key", "key1", frozenset(["webhooks:write"])),
+        "shop's for orders": Principal("api_key", "key1", frozenset(["webhooks:write", "orders:read"])),
+    }
+    made = {name: (await desk.add(URL, by=key)).endpoint.id for name, key in keys.items()}
+
+    await desk.happen(
+        an_event("public"),
+        an_event("ord_ada", "order.placed", visibility="owner", owner_id=ada.id),
+        an_event("ord_bob", "order.placed", visibility="owner", owner_id="usr_bob"),
+        an_event("draft", visibility="editors"),
+    )
+
+    found = {name: [each.subject for each in await desk.deliveries(each_id)] for name, each_id in made.items()}
+    assert found == {
+        "ada's for hooks alone": ["public"],
+        "ada's for orders": ["public", "ord_ada"],
+        "editor's for hooks alone": ["public"],
+        "editor's for orders": ["public", "ord_ada", "ord_bob"],
+        "editor's for products": ["public", "draft"],
+        "shop's for hooks alone": ["public"],
+        "shop's for orders": ["public", "ord_ada", "ord_bob"],
+    }
+
+
+async def test_endpoint_is_sent_what_its_owner_reads_in_support_rooms_and_a_keys_what_the_key_does(desk: Desk) -> None:
+    ada, bob, sue = [await a_person(desk.database, role) for role in ("customer", "customer", "support")]
+    makers = {
+        "ada": ada,
+        "ada's key": key_of(ada),
+        "bob": bob,
+        "sue": sue,
+        "sue's key for rooms": key_of(sue, "webhooks:write", "support:write"),
+        "sue's key for orders": key_of(sue, "webhooks:write", "orders:read"),
+        "shop": SHOP_KEY,
+    }
+    made = {name: (await desk.add(URL, by=maker)).endpoint.id for name, maker in makers.items()}
+
+    def said(text: str, by: Principal, visibility: str, owner: Principal) -> NewEvent:
+        data = {"author": {"id": by.owner}, "text": text}
+        return NewEvent("support.message", text, data, visibility, owner.user_id)
+
+    await desk.happen(said("to all", ada, "support", ada), said("to ada", sue, "direct", ada))
+
+    found = {name: [each.subject for each in await desk.deliveries(each_id)] for name, each_id in made.items()}
+    both = ["to all", "to ada"]
+    assert found == {
+        "ada": both,
+        "ada's key": [],
+        "bob": [],
+        "sue": both,
+        "sue's key for rooms": both,
+        "sue's key for orders": [],
+        "shop": ["to all"],
+    }
+
+
+async def test_key_that_may_not_chat_sends_its_owners_endpoint_nowhere_else(desk: Desk) -> None:
+    ada = await a_person(desk.database)
+    made = await desk.add(URL, by=ada)
+
+    with pytest.raises(MissingScope):
+        await desk.update(made.endpoint.id, by=key_of(ada), url=f"{URL}/else")
+
+    assert (await desk.update(made.endpoint.id, by=ada, url=f"{URL}/else")).url == f"{URL}/else"
+
+
+async def test_scope_that_the_owner_has_no_more_shows_nothing(desk: Desk) -> None:
+    editor = await a_person(desk.database, "editor")
+    await desk.add(URL, by=key_of(editor, "webhooks:write", "catalog:write"))
+    await desk.happen(an_event("before", visibility="editors"))
+
+    async with desk.database.write() as session:
+        await session.execute(update(UserRow).where(UserRow.id == editor.id).values(role="support"))
+    await desk.happen(an_event("after", visibility="editors"))
+
+    assert [each.subject for each in await desk.deliveries()] == ["before"]
 
 
 @pytest.mark.parametrize("column", ["disabled_at", "deleted_at"])
@@ -203,7 +291,7 @@ async def test_feeders_of_several_processes_at_once_make_each_delivery_once(
         counts = select(func.count(), func.count(DeliveryRow.position.distinct()))
         assert tuple((await reading.execute(counts)).one()) == (120, 60)
     assert await cursor(desk.database) == 60
-    assert len(await jobs_of(desk)) == 14  # one for each endpoint and subject
+    assert len(await jobs_of(desk)) == 8  # four of each endpoint
     for house in houses:
         await house.jobs.close()
         await house.database.close()
@@ -229,6 +317,18 @@ async def test_feeder_that_is_started_goes_on_where_the_last_one_ended(desk: Des
         await fed(13)
 
     assert [each.subject for each in await desk.deliveries()] == [*(f"prod_{n}" for n in range(12)), "prod_new"]
+
+
+async def test_events_that_no_endpoint_waits_for_are_passed_over_at_once(desk: Desk) -> None:
+    disabled = await desk.add(URL)
+    await desk.update(disabled.endpoint.id, state="disabled")
+    await desk.happen(*(f"prod_{n}" for n in range(12)), feed=False)
+    feeder = Feeder(desk.resources, Tailer(desk.database, desk.resources.hub), batch=5)
+
+    more = await feeder.feed()
+
+    assert (more, await cursor(desk.database)) == (False, 12)
+    assert await desk.deliveries() == []
 
 
 async def cursor(database: Database) -> int:

@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.eventlog import CursorTooOld, append, event_id, trim
 from tests.commerce.webhooks.conftest import Desk, an_event
 from tests.factories.clocks import FakeClock
-from tests.factories.orders import a_person
+from tests.factories.orders import a_person, key_of
 from tests.factories.receivers import Receiver, Reply
 
 
@@ -203,6 +203,17 @@ async def test_range_has_only_what_the_owner_may_see(desk: Desk, receiver: Recei
     await desk.redeliver_range(made.endpoint.id, 1)
 
     assert [each.subject for each in await desk.deliveries()] == ["ord_ada"]
+
+
+async def test_range_has_only_what_the_key_may_see(desk: Desk, receiver: Receiver) -> None:
+    ada = await a_person(desk.database)
+    made = await desk.add(receiver.url, by=key_of(ada, "webhooks:write"))
+    await desk.happen("first", an_event("ord_ada", "order.placed", visibility="owner", owner_id=ada.id), "second")
+
+    done = await desk.redeliver_range(made.endpoint.id, 1)
+
+    assert done.count == 1
+    assert [each.subject for each in await desk.deliveries()] == ["first", "second"]
 
 
 async def test_range_from_before_the_kept_events_is_refused(desk: Desk, receiver: Receiver) -> None:

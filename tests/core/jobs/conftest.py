@@ -52,7 +52,7 @@ class Shop:
         assert found is not None
         return found
 
-    async def until(self, job_id: str, *states: str, seconds: float = 20.0) -> Job:
+    async def until(self, job_id: str, *states: str, seconds: float = 60.0) -> Job:
         """The job in one of these states, waited for; finished if none is named."""
         deadline = time.monotonic() + seconds
         while True:
@@ -62,7 +62,7 @@ class Shop:
             assert time.monotonic() < deadline, job
             await asyncio.sleep(0.02)
 
-    async def when(self, question: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    async def when(self, question: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not await question():
             assert time.monotonic() < deadline
@@ -127,11 +127,11 @@ StartWorker = Callable[..., Process]
 
 @pytest.fixture
 def start_worker(start: StartProcess) -> StartWorker:
-    def start_worker(shop: Shop, **environment: str) -> Process:
+    def start_worker(shop: Shop, program: str = "program", **environment: str) -> Process:
         return start(
             sys.executable,
             "-m",
-            "tests.core.jobs.program",
+            f"tests.core.jobs.{program}",
             PORTICO_DATABASE_URL=shop.url,
             PORTICO_SECRET_KEY=SECRET,
             **environment,

@@ -162,7 +162,7 @@ if os.environ.get("TICKING"):
             await _write(run, session, range(int(args.at.timestamp()), int(args.at.timestamp()) + 1))
 
 
-async def main() -> None:
+async def main(registry: Registry = registry) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)

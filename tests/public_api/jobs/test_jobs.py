@@ -4,6 +4,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from commerce.accounts.principal import SCOPES
 from commerce.audit.models import AuditRow
 from commerce.reports.jobs import SalesArgs, make_sales_report
 from core.eventlog import EventRow
@@ -35,10 +36,41 @@ async def test_owner_admin_and_shop_see_a_job_and_others_do_not(
 
     seen = [
         (await client.get(f"{PATH}/{job.id}", headers=headers)).status_code
-        for headers in (*callers.values(), await key_with(resources, "events:read"), {})
+        for headers in (*callers.values(), await key_with(resources, "reports:read"), {})
     ]
 
     assert seen == [200, 404, 404, 200, 200, 401]
+
+
+@pytest.mark.parametrize(
+    ("name", "scope"), [("reports.sales", "reports:read"), ("catalog.import", "catalog:write"), ("mail.later", None)]
+)
+@pytest.mark.parametrize("of_a_person", [True, False])
+async def test_key_sees_and_ends_what_its_scopes_could_ask_for(
+    client: httpx2.AsyncClient, resources: Resources, name: str, scope: str | None, of_a_person: bool
+) -> None:
+    admin = await a_user(resources, "admin")
+    job, person = await a_job(resources, admin.id), await signed_in(resources, admin)
+    async with resources.database.write() as session:
+        (await session.get_one(JobRow, job.id)).name = name
+
+    async def ask(method: str, *scopes: str) -> int:
+        path = f"{PATH}/{job.id}" + ("/cancel" if method == "POST" else "")
+        key = await personal_key(client, person, *scopes) if of_a_person else await key_with(resources, *scopes)
+        return (await client.request(method, path, headers=key)).status_code
+
+    others = [each for each in SCOPES if each != scope]
+    refused = [await ask(method, *others) for method in ("GET", "POST")]
+
+    assert refused == [404, 404]
+    assert (await client.get(f"{PATH}/{job.id}", headers=person)).json()["state"] == "queued"
+    if scope is not None:
+        assert [await ask(method, scope) for method in ("GET", "POST")] == [200, 200]
+
+
+async def personal_key(client: httpx2.AsyncClient, person: dict[str, str], *scopes: str) -> dict[str, str]:
+    made = await client.post("/public/v1/api-keys", json={"name": "mine", "scopes": scopes}, headers=person)
+    return {"Authorization": f"Bearer {made.json()['secret']}"}
 
 
 async def test_job_without_an_owner_is_for_admins_and_the_shop(
@@ -47,7 +79,7 @@ async def test_job_without_an_owner_is_for_admins_and_the_shop(
     job = await a_job(resources, None)
 
     stranger = await client.get(f"{PATH}/{job.id}", headers=await signed_in(resources, await a_user(resources)))
-    shop = await client.get(f"{PATH}/{job.id}", headers=await key_with(resources, "catalog:read"))
+    shop = await client.get(f"{PATH}/{job.id}", headers=await key_with(resources, "reports:read"))
 
     assert (stranger.status_code, stranger.json()["code"]) == (404, "job_not_found")
     assert shop.json() == {
@@ -110,6 +142,6 @@ async def test_owner_is_told_the_code_of_a_failure_and_not_its_exception(
         row.state, row.finished_at = "dead", NOON
         row.error = {"code": "internal_error", "message": "Internal error", "exception": "KeyError('password')"}
 
-    found = await client.get(f"{PATH}/{job.id}", headers=await key_with(resources, "catalog:read"))
+    found = await client.get(f"{PATH}/{job.id}", headers=await key_with(resources, "reports:read"))
 
     assert found.json()["error"] == {"code": "internal_error", "message": "Internal error"}

@@ -75,6 +75,7 @@ async def test_endpoint_is_made_with_a_secret_that_is_shown_once(
     assert read.json() == {
         "id": made["id"],
         "user_id": None,
+        "scopes": ["webhooks:write"],
         "url": URL,
         "description": "stock",
         "types": ["order.paid"],
@@ -90,7 +91,14 @@ async def test_endpoint_is_made_with_a_secret_that_is_shown_once(
     }
     listed = await client.get(ENDPOINTS, headers=shop)
     assert listed.json() == {"items": [read.json()], "next": None}
-    after = {"url": URL, "description": "stock", "types": ["order.paid"], "state": "enabled", "user_id": None}
+    after = {
+        "url": URL,
+        "description": "stock",
+        "types": ["order.paid"],
+        "state": "enabled",
+        "user_id": None,
+        "scopes": ["webhooks:write"],
+    }
     assert await actions(resources, made["id"]) == [("webhook_endpoint.create", after)]
 
 
@@ -195,6 +203,27 @@ async def test_change_keeps_what_is_left_out_and_is_written_down(
     assert same.json() == changed.json()
     recorded = await actions(resources, made["id"])
     assert recorded[1:] == [("webhook_endpoint.update", {"description": "new", "state": "disabled"})]
+
+
+@pytest.mark.parametrize(("scopes", "status"), [((), 403), (("orders:read",), 200)])
+async def test_key_gives_no_address_to_an_endpoint_that_sees_more_than_it(
+    client: httpx2.AsyncClient, resources: Resources, ada: dict[str, str], scopes: tuple[str, ...], status: int
+) -> None:
+    made = await add(client, ada)
+    one = f"{ENDPOINTS}/{made['id']}"
+    asked = {"name": "narrow", "scopes": ["webhooks:write", *scopes]}
+    secret = (await client.post("/public/v1/api-keys", json=asked, headers=ada)).json()["secret"]
+    key = {"Authorization": f"Bearer {secret}"}
+
+    described = await client.patch(one, json={"url": URL, "description": "by the key"}, headers=key)
+    moved = await client.patch(one, json={"url": "https://example.com/elsewhere"}, headers=key)
+
+    assert made["scopes"] is None
+    assert (described.status_code, moved.status_code) == (200, status)
+    if status == 403:
+        assert read_error("v1", moved).code == "missing_scope"
+        assert (await client.get(one, headers=ada)).json() == described.json()
+        assert len(await actions(resources, made["id"])) == 2
 
 
 async def test_secret_is_rotated_with_an_overlap_of_a_day(
