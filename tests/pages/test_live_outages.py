@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.pages.conftest import Visit
 from tests.pages.shop import Shop
-from tests.pages.visiting import PATIENCE_MS, Visitor
+from tests.pages.visiting import Visitor
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ async def test_feed_asks_for_a_new_ticket_when_its_own_is_refused(shop: Shop, vi
         shop.post(f"orders/{visited.order}/payments")
     shop.go_on()
 
-    await expect(visitor.badges).to_have_text(["paid", "placed"], timeout=PATIENCE_MS)
+    await expect(visitor.badges).to_have_text(["paid", "placed"])
     await visited.has_caught_up(shop)
     assert visitor.tickets.count("events") == 2
     assert visitor.complaints == []
@@ -107,11 +107,11 @@ async def test_feed_begins_anew_and_says_so_when_what_it_missed_is_no_longer_kep
     trimmed = "UPDATE event_log_state SET trimmed_to = (SELECT max(position) FROM events)"
     shop.write_sql(trimmed, "DELETE FROM events")
     shop.go_on()
-    await expect(visitor.page.locator("#feed-said")).to_contain_text("no longer kept", timeout=PATIENCE_MS)
+    await expect(visitor.page.locator("#feed-said")).to_contain_text("no longer kept")
     await visitor.feed_is("live")
     shop.post(f"orders/{visited.order}/shipments", {"carrier": "Post"})
 
     await expect(visitor.badges).to_have_text(["shipped"])
-    await expect(visitor.texts).to_have_text(["Before", "Meanwhile"], timeout=PATIENCE_MS)
+    await expect(visitor.texts).to_have_text(["Before", "Meanwhile"])
     await visited.has_caught_up(shop)
     assert visitor.complaints == []

@@ -9,7 +9,7 @@ from tests.pages.shop import Account
 
 # What the browser itself writes to the console when nobody answers, or says no.
 _NETWORK = re.compile(r"Failed to load resource|WebSocket connection to .* failed")
-PATIENCE_MS = 20_000  # the longest that a page waits before it comes back, and some
+expect.set_options(timeout=40_000)  # longer than a page waits before it comes back, also on a machine that is busy
 
 
 class Visitor:
@@ -55,10 +55,10 @@ class Visitor:
         await self.feed_is("live")
 
     async def feed_is(self, state: str) -> None:
-        await expect(self.page.locator("#feed-state")).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+        await expect(self.page.locator("#feed-state")).to_have_attribute("data-state", state)
 
     async def chat_is(self, state: str) -> None:
-        await expect(self.page.locator("#chat-state")).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+        await expect(self.page.locator("#chat-state")).to_have_attribute("data-state", state)
 
     async def order(self) -> None:
         await self.page.get_by_role("button", name="Place a demo order").click()
