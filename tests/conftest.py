@@ -23,6 +23,7 @@ from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
+EVERYTHING = bool(os.environ.get("PORTICO_TEST_EVERYTHING"))  # read before a test's environment is cleaned
 pytest_plugins = [f"tests.fixtures.{name}" for name in ("application", "processes", "s3", "sockets", "valkey")]
 _MEMORY = Path("/dev/shm")  # noqa: S108  not a secret place, a fast one
 _ROOM_BYTES = 2 * 1024**3  # several times what a run keeps at once; a container's usual 64 MB are not enough
@@ -51,6 +52,32 @@ def _has_room() -> bool:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def needs(tool: str, folder: Path | None = None, how: str = "your system has it as a package") -> str:
+    """The path of a program that not every machine has, in the folder or where programs are. Where it is missing, who
+    asks is left out, and named at the end; with PORTICO_TEST_EVERYTHING=1 it fails. `how` one gets it.
+    """
+    found = shutil.which(tool, path=folder)
+    reason = f"{_NEEDED} {tool} ({how})"
+    if found is None and EVERYTHING:
+        pytest.fail(reason)
+    if found is None:
+        pytest.skip(reason)
+    return found
+
+
+_NEEDED = "this machine has no"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped: list[pytest.TestReport] = terminalreporter.stats.get("skipped", [])
+    left_out = [each for each in skipped if _NEEDED in str(each.longrepr)]
+    if left_out:
+        terminalreporter.section("left out", sep="!")
+        for each in left_out:
+            reason = each.longrepr[2] if isinstance(each.longrepr, tuple) else each.longrepr
+            terminalreporter.line(f"{each.nodeid}: {str(reason).removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(autouse=True)
