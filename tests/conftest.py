@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import LiteralString
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -34,6 +35,10 @@ _SERVER_SETTINGS: tuple[LiteralString, ...] = (  # it outlives no crash
     "SELECT pg_reload_conf()",
 )
 Administer = Callable[[str], None]
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

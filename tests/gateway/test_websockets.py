@@ -100,6 +100,16 @@ async def test_address_is_not_written_down(listening: Listening, log_entries: Lo
     assert "s3cret" not in str(log_entries)
 
 
+async def test_peer_that_sent_too_much_learns_why_though_it_reads_late(listening: Listening) -> None:
+    async with dial(listening) as peer:
+        peer.transport.pause_reading()
+        peer.transport.write(struct.pack("!BBQI", 0x81, 0xFF, 2**21, 0) + bytes(2**21))
+        await none_left(listening)
+        peer.transport.resume_reading()
+
+        assert await closing(peer) == 1009
+
+
 async def test_peer_that_sends_too_much_and_never_stops_is_cut_off(listening: Listening) -> None:
     async with dial(listening) as peer:
         endless = asyncio.create_task(_send_without_end(peer))

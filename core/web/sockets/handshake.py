@@ -56,6 +56,6 @@ def check_origin(connection: HTTPConnection, settings: Settings) -> None:
     if settings.server.public_url is not None:
         ours.add(urlsplit(str(settings.server.public_url)).netloc)
     home = origin.partition("://")[2]
-    is_ours = home != "" and home.lower() in {each.lower() for each in ours}
+    is_ours = home.lower() in {each.lower() for each in ours}
     if not is_ours and origin not in named and "*" not in named:
         raise OriginNotAllowed(f"pages of {origin[:200]!r} may not open a WebSocket here")
