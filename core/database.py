@@ -134,7 +134,7 @@ class Database:
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
             self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_ENGINE)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, **_ENGINE)
+            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **_ENGINE)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:

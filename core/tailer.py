@@ -42,6 +42,7 @@ class Tailer:
         self._consumers: list[Consumer] = []
         self._woken = asyncio.Event()
         self._ending = False
+        self.looked = asyncio.Event()  # into the log: what is committed from then on is handed on
         self.position: int | None = None
 
     def follow(self, consumer: Consumer) -> Callable[[], None]:
@@ -104,6 +105,7 @@ class Tailer:
                 events = EventLog(session)
                 if self.position is None:
                     self.position = await events.newest()
+                    self.looked.set()
                 found = await events.following(self.position, self._batch)
                 if not found:
                     newest = await events.newest()

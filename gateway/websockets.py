@@ -9,8 +9,12 @@ import logging
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.server import ServerProtocol
+
+from core.web.sockets.prepared import EXTENSION
 
 FRAME_BYTES = 64 * 1024  # of a message in all its fragments; a larger one is not read to its end
 PING_SECONDS = 30.0  # of the protocol itself, for sockets whose application has no heartbeat of its own
@@ -84,7 +88,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         if message["type"] == "websocket.close":
             self.writable.set()  # it is small: who reads too slowly finds it behind what they have not read
-        await super().send(message)
+        if "frames" in message:
+            await self._send_frames(message["frames"])
+        else:
+            await super().send(message)
+
+    async def _send_frames(self, frames: bytes) -> None:
+        """Whole ones, as they are."""
+        await self.writable.wait()
+        if self.disconnected or self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        self.transport.write(frames)
 
     def shutdown(self) -> None:
         """When the server stops."""
@@ -99,6 +113,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._cut_off_soon()
 
     async def run_asgi(self) -> None:
+        self.scope["extensions"][EXTENSION] = {}  # type: ignore[index,typeddict-unknown-key]
         await super().run_asgi()
         self._cut_off_soon()
 

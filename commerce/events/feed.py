@@ -14,8 +14,9 @@ _PAGE = 500
 class EventFeed:
     """`async with EventFeed(...) as feed:` Per stream. No session is open while it waits.
 
-    Nothing is left out and nothing comes twice: what is kept is read until there is no more, then the feed subscribes,
-    and reads once more what was committed meanwhile. Entering it raises InvalidCursor, CursorTooOld.
+    Nothing is left out and nothing comes twice: the feed subscribes first, and then reads what is kept to its end; what
+    came by both ways comes once. For most that is one statement, however much is written meanwhile. Entering it raises
+    InvalidCursor, CursorTooOld, DatabaseUnavailable.
     """
 
     def __init__(
@@ -33,13 +34,14 @@ class EventFeed:
         self._caught_up = after is None
 
     async def __aenter__(self) -> Self:
-        if not self._caught_up:
-            self._page = await self._read()
-            return self
+        await self._broadcast.ready()
         self._subscribe()
         try:
-            async with self._database.read() as session:
-                self._position = await EventLog(session).newest()
+            if self._caught_up:
+                async with self._database.read() as session:
+                    self._position = await EventLog(session).newest()
+            else:
+                self._page = await self._read()
         except BaseException:
             self._unsubscribe()
             raise
@@ -77,15 +79,10 @@ class EventFeed:
                 raise Draining
             page = self._page if self._page is not None else await self._read()
             self._page = None
+            self._note_end(is_last=len(page) < _PAGE)
             if page:
                 self._position = page[-1].position
-                return [Shared(event) for event in page]
-            if self._subscription is None:
-                self._subscribe()
-            elif isinstance(self._subscription.closed, TooSlow):
-                self._unsubscribe()  # no fault of the client: it was reading the log meanwhile
-            else:
-                self._caught_up = True
+                return [self._broadcast.share(event) for event in page]
         assert self._subscription is not None  # noqa: S101  so it is when it has caught up
         while True:
             taken = await self._subscription.take(seconds)
@@ -95,6 +92,16 @@ class EventFeed:
                 self._position = fresh[-1].event.position
             if fresh or not taken:
                 return fresh
+
+    def _note_end(self, *, is_last: bool) -> None:
+        """After a page. What was committed since the feed subscribed waits for it."""
+        if self._subscription is None:
+            if is_last:
+                self._subscribe()
+        elif isinstance(self._subscription.closed, TooSlow):
+            self._unsubscribe()  # no fault of the client: it was reading the log meanwhile
+        elif is_last:
+            self._caught_up = True
 
     async def _read(self) -> list[Event]:
         async with self._database.read() as session:

@@ -13,9 +13,12 @@ from typing import Any, Self, TypeVar
 
 from prometheus_client import Counter
 
+from core.database import DatabaseUnavailable
 from core.eventlog import Event
 from core.tailer import Tailer
 
+_READY_SECONDS = 5.0
+KNOWN = 2_000  # events that were sent lately: whoever catches up shares their forms
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
 T = TypeVar("T")
@@ -108,6 +111,7 @@ class Broadcast:
         self._draining = draining
         self._subscriptions: dict[str, dict[Subscription, None]] = defaultdict(dict)
         self._at_drain: dict[Callable[[], None], None] = {}
+        self._known: dict[int, Shared] = {}
 
     async def __aenter__(self) -> Self:
         self._leave = self._tailer.follow(self._receive)
@@ -126,6 +130,14 @@ class Broadcast:
     def position(self) -> int | None:
         """In the log: of the last event that was handed out here; None before the first look into it."""
         return self._tailer.position
+
+    async def ready(self) -> None:
+        """Whoever subscribes then gets all that they do not find in the log. Raises DatabaseUnavailable."""
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await self._tailer.looked.wait()
+        except TimeoutError:
+            raise DatabaseUnavailable from None
 
     @property
     def draining(self) -> bool:
@@ -148,6 +160,15 @@ class Broadcast:
             if not self._subscriptions[topic]:
                 del self._subscriptions[topic]
 
+    def share(self, event: Event) -> Shared:
+        """The same for all who send it at about the same time."""
+        found = self._known.get(event.position)
+        if found is None or found.event != event:  # as it is where a backup was restored
+            if len(self._known) >= KNOWN:
+                del self._known[next(iter(self._known))]
+            found = self._known[event.position] = Shared(event)
+        return found
+
     def at_drain(self, call: Callable[[], None]) -> Callable[[], None]:
         """Calls it once, in the event loop, when the server is about to stop; at once where it is. It must not wait.
         For streams that may have no subscription. Returns what takes it back.
@@ -159,7 +180,7 @@ class Broadcast:
 
     def _receive(self, events: Sequence[Event]) -> None:
         for event in events:
-            shared = Shared(event)
+            shared = self.share(event)
             candidates = [self._subscriptions.get(topic, {}) for topic in self._topics_of(event)]
             for subscription in {each: None for found in candidates for each in found}:
                 if subscription.wants(event):

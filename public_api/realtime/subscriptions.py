@@ -20,12 +20,14 @@ from core.resources import Resources
 from core.streams.broadcast import Broadcast, Draining, TooSlow
 from core.web.errors import failure_of, report
 from core.web.sockets.connection import RESTART, TOO_SLOW, Ending, FrameSocket
+from core.web.sockets.prepared import Prepared
 from public_api.realtime.channels import open_channel
 from public_api.realtime.frames import Reset, Subscribe, Subscribed, Unsubscribe
 
 KIND = "websocket"
+_LAST_SECONDS = 1.0  # for what is being sent when the server stops
 _NAMES = 4096  # of channels whose events are encoded once for all
-Form = Callable[[Event], str]
+Form = Callable[[Event], Prepared]
 
 
 class TooManyChannels(RateLimited):
@@ -72,6 +74,8 @@ class Subscriptions:
 
     async def stop(self) -> None:
         tasks = [followed.task for followed in self._followed.values()]
+        if tasks and self._socket.ending is RESTART:  # each ends by itself, when what it is sending is sent
+            await asyncio.wait(tasks, timeout=_LAST_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -126,10 +130,11 @@ class Subscriptions:
                 except BaseException:
                     followed.cursor = feed.cursor
                     raise
-                for shared in batch:
-                    if not await self._socket.send_text(shared.form(form)):
-                        return
-                    followed.cursor = shared.event.id
+                sent = await self._socket.send_prepared([shared.form(form) for shared in batch])
+                if sent:
+                    followed.cursor = batch[sent - 1].event.id
+                if sent < len(batch):
+                    return
 
 
 @lru_cache(_NAMES)
@@ -138,7 +143,7 @@ def _frames_of(channel: str, source: str) -> Form:
     encoder = EventEncoder(source)
     head = f'{{"type":"event","channel":{to_json(channel).decode()},"event":'
 
-    def frame(event: Event) -> str:
-        return f"{head}{encoder.json(event).decode()}}}"
+    def frame(event: Event) -> Prepared:
+        return Prepared(f"{head}{encoder.json(event).decode()}}}")
 
     return frame

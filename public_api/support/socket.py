@@ -17,6 +17,7 @@ from core.database import WriteSession
 from core.eventlog import Event, position_of
 from core.web.dependencies import BroadcastDep, ResourcesDep
 from core.web.sockets.connection import FrameSocket
+from core.web.sockets.prepared import Prepared
 from public_api.realtime import frames
 from public_api.realtime.channels import ChannelNotFound
 from public_api.realtime.socket import DoorkeeperDep
@@ -104,10 +105,10 @@ def _presence_frame(change: Change) -> frames.Presence:
     return frames.Presence(room=change.room, person=who, state=change.state)
 
 
-def _message_frame(event: Event) -> str:
+def _message_frame(event: Event) -> Prepared:
     """The same for all whom it is for, and so made once."""
     said = event.data
-    return frames.Message(
+    message = frames.Message(
         id=said["id"],
         cursor=event.id,
         room=said["room"],
@@ -115,4 +116,5 @@ def _message_frame(event: Event) -> str:
         to=said["to"],
         text=said["text"],
         created_at=event.time,
-    ).model_dump_json()
+    )
+    return Prepared(message.model_dump_json())

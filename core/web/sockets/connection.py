@@ -7,7 +7,7 @@ that does not read makes its writers wait, each with the one frame that it has.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -18,9 +18,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.errors import AppError, RateLimited, TransportError, Unavailable
 from core.ids import new_id
+from core.streams.broadcast import SLOW
 from core.web.errors import failure_of, report
 from core.web.sockets import frames
 from core.web.sockets.pace import Pace
+from core.web.sockets.prepared import EXTENSION, Prepared, in_chunks
 
 
 class InvalidFrame(TransportError):
@@ -79,6 +81,7 @@ class FrameSocket:
         self._websocket = websocket
         self._known = known
         self._limits = limits
+        self._takes_frames = EXTENSION in websocket.scope.get("extensions", {})
         self._pace = Pace(limits.messages_per_second, limits.burst)
         self._faults = 0
         self._heard = self._pinged = time.monotonic()
@@ -123,11 +126,28 @@ class FrameSocket:
             return False
         return await self._send({"type": "websocket.send", "text": text}, self._limits.send_seconds)
 
+    async def send_prepared(self, texts: Sequence[Prepared]) -> int:
+        """How many of them were sent, from the first on: the others are not once the socket ends."""
+        if not self._takes_frames:
+            for count, each in enumerate(texts):
+                if not await self.send_text(each.text):
+                    return count
+            return len(texts)
+        sent = 0
+        for chunk in in_chunks(texts):
+            message = {"type": "websocket.send", "frames": b"".join(each.frame for each in chunk)}
+            if self.ending is not None or not await self._send(message, self._limits.send_seconds):
+                break
+            sent += len(chunk)
+        return sent
+
     async def _send(self, message: dict[str, Any], seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self._websocket.send(message)
         except TimeoutError:
+            if self.ending is None:
+                SLOW.labels("websocket").inc()
             self.end(TOO_SLOW)
             return False
         except (WebSocketDisconnect, RuntimeError):  # it is gone, or was closed meanwhile
