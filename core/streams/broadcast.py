@@ -17,7 +17,8 @@ from core.database import DatabaseUnavailable
 from core.eventlog import Event
 from core.tailer import Tailer
 
-_READY_SECONDS = 5.0
+_READY_SECONDS = 10.0
+_READERS = 4  # of the log at a time: when all clients of a server come back at once, others need the database too
 KNOWN = 2_000  # events that were sent lately: whoever catches up shares their forms
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
@@ -112,6 +113,7 @@ class Broadcast:
         self._subscriptions: dict[str, dict[Subscription, None]] = defaultdict(dict)
         self._at_drain: dict[Callable[[], None], None] = {}
         self._known: dict[int, Shared] = {}
+        self.reading = asyncio.Semaphore(_READERS)  # held while a stream looks into the log
 
     async def __aenter__(self) -> Self:
         self._leave = self._tailer.follow(self._receive)
