@@ -6,7 +6,7 @@ Queries and mutations run here too, under the rules of every operation.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -22,9 +22,6 @@ from graphql_api.context import Context
 from graphql_api.errors import present
 from graphql_api.limits import MAX_BODY_BYTES
 from graphql_api.streams import Reason, StreamLimits
-
-if TYPE_CHECKING:
-    from graphql_api.router import Router
 
 FIELDS: dict[str, type] = {"query": str, "operationName": str, "variables": dict, "extensions": dict}
 # The protocol's codes, and ours. After 4401 and 4429 the usual client does not come back by itself, after 1012 it does.
@@ -49,6 +46,12 @@ class Unruly(Exception):
         self.reason = reason
 
 
+class _Limited(Protocol):
+    """What Strawberry calls the view."""
+
+    limits: StreamLimits
+
+
 class Wire(ASGIWebSocketAdapter):
     """What goes in and out. Nothing goes out after the close."""
 
@@ -57,7 +60,7 @@ class Wire(ASGIWebSocketAdapter):
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002
         """Raises Unruly."""
         clock = asyncio.get_running_loop().time
-        limits = cast("Router", self.view).limits
+        limits = cast("_Limited", self.view).limits
         pace = Pace(limits.messages_per_second, limits.burst)
         try:
             while self.ws.application_state is WebSocketState.CONNECTED:
@@ -90,7 +93,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     @property
     def _limits(self) -> StreamLimits:
-        return cast("Router", self.view).limits
+        return cast("_Limited", self.view).limits
 
     async def handle(self) -> None:
         line = self.context.line

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
 
@@ -32,7 +33,7 @@ CUT_OFF = "timeout graceful shutdown exceeded"  # uvicorn says so where streams 
 GONE_SECONDS = 60  # a busy machine's; the product's own bound is the one above
 
 
-class Runner:
+class Runner(ABC):
     """One way to run the server, on a port that it keeps."""
 
     def __init__(self, start: StartProcess, port: int) -> None:
@@ -40,12 +41,12 @@ class Runner:
         self.port = port
         self.server = self.run()
 
-    def run(self) -> Process:
-        raise NotImplementedError
+    @abstractmethod
+    def run(self) -> Process: ...
 
+    @abstractmethod
     def restart(self) -> Process:
         """Returns when the old process is gone, and what it printed is in the process that is returned."""
-        raise NotImplementedError
 
 
 class Served(Runner):

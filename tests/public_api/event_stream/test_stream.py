@@ -2,110 +2,25 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
-from commerce.accounts.authentication import principal_for
-from commerce.accounts.service import AccountService
-from commerce.accounts.sign_in import SignIn
-from commerce.accounts.tickets import WEBSOCKET_LIFETIME
-from commerce.accounts.tokens import AccessTokens
 from commerce.events.envelope import EventEncoder
 from core import eventlog
-from core.eventlog import Event, NewEvent, append, event_id
-from core.resources import Resources
+from core.eventlog import Event, event_id
 from core.streams.broadcast import TooSlow
-from public_api.events.stream import PLACES, Timing, get_timing
+from public_api.events.stream import PLACES, Timing
 from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import key_with
-from tests.fixtures.probes import applications
-from tests.fixtures.sse import EventSource, Live, SentEvent, event_source, live
+from tests.fixtures.sse import SentEvent
+from tests.public_api.event_stream.streaming import NOW, SILENT, STREAM, Shop, name_of, opened, subjects
 
-STREAM = "/public/v1/events/stream"
-TICKETS = "/public/v1/tickets"
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-SILENT = Timing(ping=3600)
 pytestmark = pytest.mark.usefixtures("log_entries")  # no log on stderr
-
-
-class Shop:
-    """A served application, and a key that may read events and nothing else."""
-
-    def __init__(self, running: Live, client: httpx2.AsyncClient, reader: dict[str, str]) -> None:
-        self.running = running
-        self.client = client
-        self.reader = reader
-        self.resources: Resources = running.state["resources"]
-
-    async def happens(
-        self, *subjects: str, kind: str = "product.updated", owner: str | None = None, size: int = 0
-    ) -> None:
-        visibility, data = ("owner" if owner is not None else "everybody"), {"text": "x" * size}
-        events = [NewEvent(kind, each, data, visibility, owner) for each in subjects]
-        async with self.resources.database.write() as session:
-            await append(session, events, NOW)
-
-    def follow(
-        self, query: str = "", headers: dict[str, str] | None = None, *, last_event_id: str = ""
-    ) -> AbstractAsyncContextManager[EventSource]:
-        own = self.reader if headers is None else headers
-        return event_source(self.client, f"{STREAM}{query}", own, last_event_id=last_event_id)
-
-    async def ask(self, query: str = "", headers: dict[str, str] | None = None) -> tuple[int, str, str]:
-        """For what is refused: status, code, and the place of the fault."""
-        response = await self.client.get(f"{STREAM}{query}", headers=self.reader if headers is None else headers)
-        body = response.json()
-        return response.status_code, body["code"], body.get("errors", [{"pointer": ""}])[0]["pointer"]
-
-    async def ticket(self, headers: dict[str, str], **body: str) -> str:
-        response = await self.client.post(TICKETS, headers=headers, json=body)
-        assert response.status_code == 201, response.text
-        return str(response.json()["ticket"])
-
-    async def has_no_stream(self) -> None:
-        """Waits until every place, subscription and following is given back."""
-        broadcast, watch = self.running.state["broadcast"], self.running.state["watch"]
-        async with asyncio.timeout(10):
-            while PLACES._taken or broadcast._subscriptions or watch._followed:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def opened(app: FastAPI, timing: Timing | None = None, **options: Any) -> AsyncIterator[Shop]:
-    if timing is not None:
-        applications(app)["v1"].dependency_overrides[get_timing] = lambda: timing
-    async with live(app, **options) as running:
-        reader = await key_with(running.state["resources"], "events:read")
-        async with httpx2.AsyncClient(base_url=running.address, timeout=30) as client:
-            yield Shop(running, client, reader)
-
-
-@pytest.fixture(scope="session")
-def gateway_template(sqlite_template: Path) -> Path:
-    """A log without events."""
-    return sqlite_template
-
-
-@pytest.fixture
-async def shop(app: FastAPI) -> AsyncIterator[Shop]:
-    async with opened(app) as shop:
-        yield shop
-
-
-def subjects(events: list[SentEvent]) -> list[str]:
-    return [event.data["subject"] for event in events]
-
-
-def name_of(key: dict[str, str]) -> str:
-    return f"api_key:{key['Authorization'].split('_')[1]}"
 
 
 async def test_events_come_as_they_happen_as_cloud_events(shop: Shop) -> None:
@@ -329,85 +244,6 @@ async def test_head_answers_with_the_headers_and_opens_nothing(shop: Shop) -> No
     response = await shop.client.head(STREAM, headers=shop.reader)
 
     assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
-    assert not PLACES._taken
-
-
-async def test_stream_ends_when_its_sign_in_ends(shop: Shop) -> None:
-    headers = await signed_in(shop.resources, await a_user(shop.resources))
-    async with shop.follow(headers=headers) as source, shop.follow() as other:
-        await source.comment()
-        await other.comment()
-
-        assert (await shop.client.post("/public/v1/auth/logout", headers=headers)).status_code == 204
-
-        (error,) = await source.rest()
-        await shop.happens("a")
-        assert subjects(await other.take(1)) == ["a"]
-    assert (error.type, error.data["code"], error.data["status"]) == ("error", "credential_revoked", 401)
-    assert await shop.ask(headers=headers) == (401, "unauthenticated", "")
-
-
-async def test_stream_ends_when_its_reader_may_see_something_else(shop: Shop) -> None:
-    user = await a_user(shop.resources, "support")
-    async with shop.follow(headers=await signed_in(shop.resources, user)) as source:
-        await source.comment()
-        async with shop.resources.database.write() as session:
-            await AccountService(session, shop.resources.clock, actor="test").set_role(user.id, "customer")
-
-        assert [event.data["code"] for event in await source.rest()] == ["credential_revoked"]
-
-
-async def test_stream_ends_when_its_token_expires(shop: Shop) -> None:
-    resources, user = shop.resources, await a_user(shop.resources)
-    async with resources.database.write() as session:
-        tokens = await SignIn(resources)._open(session, user, "public")
-    sign_in = (await principal_for(tokens.access_token, resources, "public")).sign_in_id
-    short = AccessTokens(resources.keyring).issue(
-        user.id, str(sign_in), "public", resources.clock.now(), timedelta(seconds=3)
-    )
-
-    async with shop.follow(headers={"Authorization": f"Bearer {short}"}) as source:
-        assert [(event.type, event.data["code"]) for event in await source.rest()] == [("error", "token_expired")]
-
-
-async def test_ticket_opens_the_stream_again_and_again_and_one_at_a_time(shop: Shop) -> None:
-    await shop.happens("a")
-    ticket = await shop.ticket(shop.reader, **{"for": "events"})
-
-    async with shop.follow(f"?ticket={ticket}", {}) as first:
-        await first.comment()
-        async with shop.follow(f"?ticket={ticket}&after={event_id(0)}", {}) as second:
-            assert subjects(await second.take(1)) == ["a"]
-
-            assert [(event.type, event.data["code"]) for event in await first.rest()] == [
-                ("error", "credential_revoked")
-            ]
-            await shop.happens("b")
-            assert subjects(await second.take(1)) == ["b"]
-
-
-async def test_ticket_says_what_it_is_for_and_until_when(shop: Shop) -> None:
-    default = await shop.client.post(TICKETS, headers=shop.reader)
-    events = await shop.client.post(TICKETS, headers=shop.reader, json={"for": "events"})
-    wrong = await shop.client.post(TICKETS, headers=shop.reader, json={"for": "everything"})
-
-    assert default.headers["cache-control"] == events.headers["cache-control"] == "no-store"
-    assert set(default.json()) == {"ticket", "for", "expires_at"}
-    assert (default.json()["for"], events.json()["for"]) == ("websocket", "events")
-    lasts = datetime.fromisoformat(default.json()["expires_at"]) - shop.resources.clock.now()
-    assert timedelta() < lasts <= WEBSOCKET_LIFETIME
-    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/for")
-    assert (await shop.client.post(TICKETS)).status_code == 401
-
-
-async def test_what_is_no_ticket_for_events_opens_no_stream(shop: Shop) -> None:
-    headers = await signed_in(shop.resources, await a_user(shop.resources))
-    other = await shop.ticket(headers)
-    ended = await shop.ticket(headers, **{"for": "events"})
-    await shop.client.post("/public/v1/auth/logout", headers=headers)
-
-    for ticket in (f"tkt_{'A' * 43}", "", other, ended):
-        assert await shop.ask(f"?ticket={ticket}", {}) == (401, "invalid_ticket", "")
     assert not PLACES._taken
 
 
