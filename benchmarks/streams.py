@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -116,7 +117,7 @@ class SocketListener(asyncio.Protocol):
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Response):
-                assert event.status_code == 101, event
+                assert event.status_code == HTTPStatus.SWITCHING_PROTOCOLS, event
                 if self._key is None:
                     self.open.set()
                 else:
@@ -165,9 +166,8 @@ Listener = SocketListener | StreamListener
 def run() -> list[tuple[str, str, str]]:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))  # the servers inherit it
-    with TemporaryDirectory() as folder:
-        with server(folder) as (process, address):
-            memory, sockets, streams = asyncio.run(_measure(process, address, folder))
+    with TemporaryDirectory() as folder, server(folder) as (process, address):
+        memory, sockets, streams = asyncio.run(_measure(process, address, folder))
     with _bare_server() as (process, address):
         bare = asyncio.run(_measure_bare(process, address, sockets.size))
     times = sockets.cpu_ms / bare.cpu_ms

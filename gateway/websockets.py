@@ -8,8 +8,8 @@ import asyncio
 import logging
 from typing import Any
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -113,7 +113,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._cut_off_soon()
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][EXTENSION] = {}  # type: ignore[index,typeddict-unknown-key]
+        self.scope["extensions"][EXTENSION] = {}
         await super().run_asgi()
         self._cut_off_soon()
 

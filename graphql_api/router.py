@@ -92,9 +92,8 @@ class Router(GraphQLRouter[Context, None]):
             allowed_operation_types=kinds,
         )
         admitted = self._admitted(context, self._streams)
-        return EventStreamResponse(
-            event_stream(cast("Results", results), context.line, admitted, self.limits.comment_seconds)
-        )
+        stream = event_stream(cast("Results", results), context.line, admitted, self.limits.comment_seconds)
+        return EventStreamResponse(stream, kind="graphql")
 
     @contextmanager
     def _admitted(self, context: Context, places: Places) -> Iterator[None]:

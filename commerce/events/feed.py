@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from commerce.events.filter import EventFilter
+from commerce.events.visibility import may_be_given
 from core.database import Database
 from core.eventlog import EventLog, event_id, position_of
 from core.streams.broadcast import Broadcast, Draining, Shared, Subscription, TooSlow
@@ -109,7 +110,7 @@ class EventFeed:
 
     async def _begin(self) -> None:
         known = self._broadcast.since(self._position)
-        if known is None:
+        if known is None or any(may_be_given(shared.event) for shared in known):
             self._page = await self._read()
         else:
             self._page = [shared for shared in known if self._wanted.wants(shared.event)]

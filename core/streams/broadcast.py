@@ -9,16 +9,19 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from prometheus_client import Counter
 
+from core.clock import Clock, SystemClock
 from core.database import DatabaseUnavailable
 from core.eventlog import Event
 from core.tailer import Tailer
 
 _READY_SECONDS = 5.0
+_MOMENT = timedelta(hours=1)  # the log keeps all that is younger
 KNOWN = 2_000  # of the newest events: who was away for a moment gets them without a look into the log
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
@@ -106,7 +109,15 @@ class Subscription:
 class Broadcast:
     """`async with Broadcast(tailer, topics_of, draining):` One per process."""
 
-    def __init__(self, tailer: Tailer, topics_of: Callable[[Event], Collection[str]], draining: asyncio.Event) -> None:
+    def __init__(
+        self,
+        tailer: Tailer,
+        topics_of: Callable[[Event], Collection[str]],
+        draining: asyncio.Event,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._tailer = tailer
         self._topics_of = topics_of
         self._draining = draining
@@ -165,13 +176,14 @@ class Broadcast:
 
     def since(self, position: int) -> list[Shared] | None:
         """All events after the position that were handed out here, also such as were committed before this process
-        began; None where they are too many to be remembered, or not all are known yet. To be called after `ready`, and
-        after subscribing. When a server has restarted, all its clients ask at once: for them nothing is read.
+        began; None where they are too many or too old to be remembered, or not all are known yet. To be called after
+        `ready` and after subscribing. When a server has restarted, all its clients ask at once: for them nothing is
+        read.
         """
         if self.position is None or not self._recent_after <= position <= self.position:
             return None
-        start = bisect_right(self._recent, position, key=_position_of)
-        return self._recent[start:]
+        found = self._recent[bisect_right(self._recent, position, key=_position_of) :]
+        return None if found and found[0].event.time < self._clock.now() - _MOMENT else found
 
     def at_drain(self, call: Callable[[], None]) -> Callable[[], None]:
         """Calls it once, in the event loop, when the server is about to stop; at once where it is. It must not wait.

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from core.streams.broadcast import SLOW
 from core.web.middleware.head import is_head
 
 _CHUNK = 64 * 1024  # what a client that does not read can hold of us, beside the server's buffer of as much
@@ -42,8 +43,10 @@ class EventStreamResponse(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncGenerator[bytes, None], *, send_seconds: float = _SEND_SECONDS) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None], *, kind: str, send_seconds: float = _SEND_SECONDS) -> None:
+        """`kind` of stream is for the metrics."""
         super().__init__(chunks, headers=_HEADERS)
+        self._kind = kind
         self._pieces = chunks
         self._send_seconds = send_seconds
 
@@ -77,6 +80,7 @@ class EventStreamResponse(StreamingResponse):
                 async with asyncio.timeout(self._send_seconds):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
             except TimeoutError:
+                SLOW.labels(self._kind).inc()
                 raise ClientDisconnect from None
             await asyncio.sleep(0)
             chunk = await anext(self._pieces, None)

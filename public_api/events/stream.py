@@ -188,7 +188,7 @@ async def stream_events(
         return bytes(render(failure_of(error), request.scope).body).decode()
 
     chunks = stream.chunks(_frame_of(event_source(resources.settings)), problem, timing)
-    return EventStreamResponse(chunks, send_seconds=timing.send)
+    return EventStreamResponse(chunks, kind=KIND, send_seconds=timing.send)
 
 
 @cache

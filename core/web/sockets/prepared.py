@@ -1,5 +1,5 @@
-"""Texts that many sockets get: each is made once, as text and as the bytes that it is on the wire, which are the same for
-all as long as nothing is compressed. A server of ours takes many at a time, in one write.
+"""Texts that many sockets get: each is made once, as text and as the bytes that it is on the wire, which are the same
+for all as long as nothing is compressed. A server of ours takes many at a time, in one write.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,9 +11,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 from websockets.frames import Frame, Opcode
 
 from tests.fixtures.followers import (
+    PATIENCE,
     Follower,
     Headers,
     SocketFollower,
@@ -51,6 +53,11 @@ class Metrics:
     async def streams(self) -> tuple[int, int]:
         """Open sockets, and event streams."""
         return await self.read('portico_streams{kind="websocket"}'), await self.read('portico_streams{kind="sse"}')
+
+    async def until_there_are(self, sockets: int, streams: int) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while await self.streams() != (sockets, streams):  # noqa: ASYNC110  it is in another process
+                await asyncio.sleep(0.5)
 
     async def too_slow(self) -> tuple[int, int]:
         name = "portico_streams_too_slow_total"
@@ -95,8 +102,9 @@ async def stuck(address: str, headers: Headers) -> AsyncIterator[None]:
             each.close()
 
 
+@pytest.mark.usefixtures("many_files")
 async def test_burst_comes_whole_and_in_order_to_everybody_but_those_that_never_read(
-    start: StartProcess, tmp_path: Path, many_files: None
+    start: StartProcess, tmp_path: Path
 ) -> None:
     process, address = await asyncio.to_thread(serve, start)
     async with open_log(embedded(tmp_path)) as log, Metrics(address, tmp_path) as metrics:
@@ -109,8 +117,7 @@ async def test_burst_comes_whole_and_in_order_to_everybody_but_those_that_never_
                 await log.write(AT_ONCE)
             expected = await log.ids()
             await until(lambda: all(len(each.ids) >= EVENTS for each in followers))
-            while await metrics.streams() != (SOCKETS, STREAMS):
-                await asyncio.sleep(0.5)
+            await metrics.until_there_are(SOCKETS, STREAMS)
 
             assert len(expected) == EVENTS
             assert shortfalls(followers, expected) == {}

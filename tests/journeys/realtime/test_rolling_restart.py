@@ -78,9 +78,10 @@ class Gunicorn(Runner):
         return self.server
 
 
+@pytest.mark.usefixtures("many_files")
 @pytest.mark.parametrize("kind", [Served, Gunicorn])
 async def test_restart_under_load_loses_nothing_and_doubles_nothing(
-    start: StartProcess, free_port: int, tmp_path: Path, many_files: None, kind: type[Runner]
+    start: StartProcess, free_port: int, tmp_path: Path, kind: type[Runner]
 ) -> None:
     runner = await asyncio.to_thread(kind, start, free_port)
     address = f"http://127.0.0.1:{free_port}"
@@ -90,7 +91,6 @@ async def test_restart_under_load_loses_nothing_and_doubles_nothing(
         followers += [StreamFollower(address, keys[n // PER_KEY], BEGINNING) for n in range(STREAMS)]
         async with following(followers):
             stop = asyncio.Event()
-
 
             def story() -> object:
                 kinds = Counter((type(each).__name__, each.open.is_set(), each.told, each.broken) for each in followers)

@@ -1,4 +1,4 @@
-"""Two gunicorn workers over PostgreSQL and Valkey: sockets on both, chats between them, and what fails in the middle."""
+"""Two gunicorn workers over PostgreSQL and Valkey: sockets on both, chats between them, and what fails meanwhile."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ class Workers:
         """The process that has the other end of a client's connection; None where there is none."""
         for worker in psutil.Process(self.master.pid).children():
             for each in worker.net_connections("tcp"):
-                if each.raddr and each.raddr.port == local_port:
+                if each.raddr[1:] == (local_port,):
                     return int(worker.pid)
         return None
 
