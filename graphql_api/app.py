@@ -29,5 +29,5 @@ def create_graphql_app(settings: Settings, limits: StreamLimits | None = None) -
         ],
         inside=[Middleware(CompressMiddleware), Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES)],
     )
-    app.include_router(Router(build_schema(settings), settings, limits or StreamLimits()))
+    app.include_router(Router(build_schema(production=settings.is_production), settings, limits or StreamLimits()))
     return app

@@ -1,6 +1,7 @@
 """The schema, built once an application: what each feature adds, and how every operation runs."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -10,7 +11,6 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from core.errors import AppError
-from core.settings import Settings
 from graphql_api import limits
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
@@ -99,7 +99,7 @@ def _unnamed(context: ExecutionContext) -> list[GraphQLError]:
 
 
 class Schema(strawberry.Schema):
-    """Per application. In production, strangers cannot ask it what it has, nor guess with its help."""
+    """In production, strangers cannot ask it what it has, nor guess with its help."""
 
     def __init__(self, *, production: bool, **options: Any) -> None:
         super().__init__(extensions=[Operation], **options)
@@ -116,12 +116,14 @@ class Schema(strawberry.Schema):
         errors[:] = [present(error, suggest=not self._production) for error in errors]
 
 
-def build_schema(settings: Settings) -> Schema:
+@cache
+def build_schema(*, production: bool) -> Schema:
+    """Made once: it is the same for every application, and takes long to make."""
     return Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         types=[Product],
-        production=settings.is_production,
+        production=production,
         config=StrawberryConfig(scalar_map={Long: LONG, datetime: DATE_TIME}),
     )

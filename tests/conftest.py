@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import LiteralString
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -24,9 +25,8 @@ from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
 EVERYTHING = bool(os.environ.get("PORTICO_TEST_EVERYTHING"))  # read before a test's environment is cleaned
-pytest_plugins = [
-    f"tests.fixtures.{name}" for name in ("application", "followers", "processes", "s3", "sockets", "valkey")
-]
+_FIXTURES = ("application", "followers", "followers", "processes", "s3", "sockets", "valkey")
+pytest_plugins = [f"tests.fixtures.{name}" for name in _FIXTURES]
 _MEMORY = Path("/dev/shm")  # noqa: S108  not a secret place, a fast one
 _ROOM_BYTES = 2 * 1024**3  # several times what a run keeps at once; a container's usual 64 MB are not enough
 _SERVER_SETTINGS: tuple[LiteralString, ...] = (  # it outlives no crash
@@ -36,6 +36,10 @@ _SERVER_SETTINGS: tuple[LiteralString, ...] = (  # it outlives no crash
     "SELECT pg_reload_conf()",
 )
 Administer = Callable[[str], None]
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

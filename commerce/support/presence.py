@@ -21,7 +21,7 @@ from commerce.support.entities import Person
 from commerce.support.models import PresenceRow
 from core.bulk import insert_missing
 from core.clock import Clock
-from core.database import Database, DatabaseUnavailable, WriteSession, announce
+from core.database import Database, WriteSession, announce
 from core.hub import Hub
 from core.ids import new_id
 from core.repository import parameter_chunks
@@ -104,6 +104,7 @@ class Presence:
         self._stale: set[str] = set()  # rooms to look at
         self._woken = asyncio.Event()
         self._renewed_at = 0.0  # by the loop's time
+        self._wrote = False
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="portico-presence")
@@ -115,9 +116,15 @@ class Presence:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
-        with suppress(DatabaseUnavailable):  # they end by themselves too
+        if self._wrote:
+            await self._clear()
+
+    async def _clear(self) -> None:
+        try:
             async with self._database.write() as session:
                 await _delete(session, PresenceRow.process == self._process)
+        except Exception as error:  # noqa: BLE001  the rows end by themselves too, and the server must
+            log.warning("presence_not_cleared", reason=f"{type(error).__name__}: {error}")
 
     @asynccontextmanager
     async def attend(self, room: str, who: Person, tell: Tell) -> AsyncIterator[list[Person]]:
@@ -222,6 +229,7 @@ class Presence:
             for each in connections
         ]
         await insert_missing(session, _TABLE, rows)
+        self._wrote = True
         for each in connections:
             announce(session, _topic(each.room))
 

@@ -26,6 +26,26 @@ _CANCEL_SECONDS = 0.2
 _QUIET_SECONDS = 10.0  # after which the connection is asked whether it is there, and as long for its answer
 
 
+async def check(url: str) -> None:
+    """Raises HubUnavailable where Redis does not answer."""
+    async with _client(url) as client:
+        await _ping(client, _QUIET_SECONDS)
+
+
+def _client(url: str) -> redis.asyncio.Redis:
+    # No retries of the library's own: they would wait where we could listen again.
+    client: redis.asyncio.Redis = redis.asyncio.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=4)
+    return client
+
+
+async def _ping(client: redis.asyncio.Redis, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await client.ping()
+    except (RedisError, OSError) as error:  # TimeoutError is an OSError
+        raise HubUnavailable("Redis does not answer") from error
+
+
 class RedisHub:
     """`async with RedisHub(url) as hub:` Per process: one connection that listens, and one that tells.
 
@@ -35,8 +55,7 @@ class RedisHub:
     def __init__(
         self, url: str, *, quiet_seconds: float = _QUIET_SECONDS, again_seconds: float = _AGAIN_SECONDS
     ) -> None:
-        # No retries of the library's own: they would wait where we could listen again.
-        self._redis = redis.asyncio.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=4)
+        self._redis = _client(url)
         self._quiet_seconds = quiet_seconds
         self._again_seconds = again_seconds
         self._closed = False
@@ -64,11 +83,7 @@ class RedisHub:
         await self._redis.aclose()
 
     async def ping(self) -> None:
-        try:
-            async with asyncio.timeout(self._quiet_seconds):
-                await self._redis.ping()
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            raise HubUnavailable("Redis does not answer") from error
+        await _ping(self._redis, self._quiet_seconds)
 
     def publish(self, topic: str) -> None:
         self._here.publish(topic)

@@ -38,7 +38,11 @@ def _documents() -> dict[str, str]:
         for name, document in version_documents(settings).items()
     }
     asyncapi = json.dumps(asyncapi_document(settings), indent=2, ensure_ascii=False) + "\n"
-    return {**openapi, "asyncapi.json": asyncapi, "schema.graphql": build_schema(settings).as_str() + "\n"}
+    return {
+        **openapi,
+        "asyncapi.json": asyncapi,
+        "schema.graphql": build_schema(production=settings.is_production).as_str() + "\n",
+    }
 
 
 def _read(path: Path) -> str | None:

@@ -48,11 +48,13 @@ def _data_dir(settings: Settings) -> Check:
 async def _dependencies(settings: Settings) -> list[Check]:
     from core.mail.mailer import mailer_of  # noqa: PLC0415
 
-    return [
+    checks = [
         *await _of_database(settings),
         await _checked("objects", lambda: _objects(settings)),
         await _checked("mail", mailer_of(settings).check),
     ]
+    redis_url = settings.data.redis_url
+    return checks if redis_url is None else [*checks, await _checked("redis", lambda: _redis(redis_url))]
 
 
 async def _of_database(settings: Settings) -> list[Check]:
@@ -80,6 +82,13 @@ async def _of_database(settings: Settings) -> list[Check]:
         ]
     finally:
         await database.close()
+
+
+async def _redis(url: str) -> str:
+    from core.hub.redis import check  # noqa: PLC0415
+
+    await check(url)
+    return ""
 
 
 async def _objects(settings: Settings) -> str:

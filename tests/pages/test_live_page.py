@@ -132,6 +132,28 @@ async def test_feed_shows_orders_alone_where_that_is_chosen(open_shop: Shop, vis
     assert await visitor.entries.count() > 1
 
 
+RESET_EVENT = {"content_type": "text/event-stream", "body": "event: reset\nid: evt_0000000000001\ndata: {}\n\n"}
+RESET_PROBLEM = {"status": 410, "json": {"code": "reset", "title": "Cursor too old"}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"), [("**/events/stream?*", RESET_EVENT), ("**/v1/events?*", RESET_PROBLEM)], ids=["stream", "log"]
+)
+async def test_feed_begins_anew_where_the_stream_or_the_log_says_so(
+    open_shop: Shop, visit: Visit, asked: str, answer: dict[str, Any]
+) -> None:
+    visitor = await visit(open_shop)
+    await visitor.page.route(asked, lambda route: route.fulfill(**answer), times=1)
+
+    await visitor.sign_in(open_shop.customer("Ada"))
+    await expect(visitor.page.locator("#feed-said")).to_contain_text("no longer kept")
+    await visitor.order()
+
+    await expect(visitor.badges).to_have_text(["placed"])
+    assert visitor.streams == 2
+    assert visitor.complaints == []
+
+
 async def test_order_whose_answer_was_lost_is_placed_once(open_shop: Shop, visit: Visit) -> None:
     ada = open_shop.customer("Ada")
     visitor = await visit(open_shop)
@@ -212,7 +234,7 @@ async def test_room_of_another_customer_is_refused_in_words(open_shop: Shop, vis
 
 async def test_expired_token_is_renewed_and_an_ended_sign_in_is_said(open_shop: Shop, visit: Visit) -> None:
     visitor = await visit(open_shop)
-    await visitor.sign_in(open_shop.customer("Ada"))
+    await visitor.sign_in(open_shop.admin)  # in no room yet, whose socket would be told too
     before = await tokens(visitor)
 
     await visitor.page.evaluate(
@@ -221,12 +243,13 @@ async def test_expired_token_is_renewed_and_an_ended_sign_in_is_said(open_shop: 
     await visitor.page.reload()
     await visitor.feed_is("live")
     await visitor.order()
-    renewed = await tokens(visitor)
+    renewed, streams = await tokens(visitor), visitor.streams
     open_shop.post("auth/logout", token=renewed["access_token"])
 
     await expect(visitor.page.get_by_role("alert")).to_have_text("Your sign-in has ended. Please sign in again.")
     await expect(visitor.page.locator("#sign-in")).to_be_visible()
     assert renewed["refresh_token"] != before["refresh_token"]
+    assert visitor.streams == streams  # it was told, and did not knock again
     assert visitor.complaints == []
 
 

@@ -20,6 +20,7 @@ class Visitor:
         self._address = address
         self._complaints: list[str] = []
         self.tickets: list[str] = []  # what they were asked for
+        self.streams = 0  # how often the feed's was asked for
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self._complaints.append(str(error)))
         page.on("request", self._see)
@@ -32,6 +33,7 @@ class Visitor:
         if request.url.endswith("/tickets"):
             body: Any = request.post_data_json
             self.tickets.append(body["for"])
+        self.streams += "/events/stream?" in request.url
 
     @property
     def complaints(self) -> list[str]:

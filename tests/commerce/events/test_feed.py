@@ -298,8 +298,10 @@ async def test_who_was_away_for_a_moment_is_told_what_they_missed_without_a_look
 
 async def test_drain_before_what_was_missed_is_taken_leaves_the_cursor_where_it_was(restarted: Shop) -> None:
     async with without_reading(restarted, event_id(1)) as feed:
+        told = asyncio.Event()
+        restarted.broadcast.at_drain(told.set)
         restarted.draining.set()
-        await asyncio.sleep(0.1)
+        await told.wait()
 
         with pytest.raises(Draining):
             await feed.take()

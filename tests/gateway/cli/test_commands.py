@@ -21,7 +21,7 @@ from core.database import Database
 from gateway.cli import app
 from tests.gateway.cli.running import CLOSED, portico, refused, use
 
-CONTRACTS = {"openapi-v1.json", "openapi-v2.json", "schema.graphql"}
+CONTRACTS = {"asyncapi.json", "openapi-v1.json", "openapi-v2.json", "schema.graphql"}
 
 
 @pytest.fixture(autouse=True)
@@ -256,11 +256,11 @@ def test_contracts_are_written_and_checked(tmp_path: Path) -> None:
     again = portico("contracts", str(folder))
     equal = portico("contracts", "--check", str(folder))
 
-    assert (written.exit_code, written.stdout) == (0, f"3 of 3 files written to {folder}\n")
+    assert (written.exit_code, written.stdout) == (0, f"4 of 4 files written to {folder}\n")
     assert {path.name for path in folder.iterdir()} == CONTRACTS
     assert json.loads((folder / "openapi-v2.json").read_text())["openapi"].startswith("3.1")
     assert "type Query" in (folder / "schema.graphql").read_text()
-    assert again.stdout == f"0 of 3 files written to {folder}\n"
+    assert again.stdout == f"0 of 4 files written to {folder}\n"
     assert (equal.exit_code, equal.output) == (0, "")
 
 

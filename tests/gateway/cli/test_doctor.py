@@ -58,6 +58,20 @@ def test_doctor_names_the_broken_database_and_no_secret(monkeypatch: pytest.Monk
     assert "sesame-4711" not in result.output + as_json.output
 
 
+def test_doctor_asks_redis_where_there_is_one(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    portico("db", "upgrade")
+    monkeypatch.setenv("PORTICO_REDIS_URL", redis_url)
+    fine = portico("doctor")
+    monkeypatch.setenv("PORTICO_REDIS_URL", "redis://:sesame-4711@127.0.0.1:1")
+    away = portico("doctor")
+
+    assert (fine.exit_code, away.exit_code) == (0, 1)
+    assert fine.stdout.splitlines()[-1].split() == ["ok", "redis"]
+    assert away.stdout.splitlines()[-1].startswith("FAIL  redis")
+    assert "Redis does not answer" in away.stdout
+    assert "sesame-4711" not in away.output
+
+
 def test_doctor_names_the_schema_that_is_behind(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(empty_database_url, monkeypatch)
 
