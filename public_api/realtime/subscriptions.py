@@ -25,7 +25,6 @@ from public_api.realtime.channels import open_channel
 from public_api.realtime.frames import Reset, Subscribe, Subscribed, Unsubscribe
 
 KIND = "websocket"
-_LAST_SECONDS = 1.0  # for what is being sent when the server stops
 _NAMES = 4096  # of channels whose events are encoded once for all
 Form = Callable[[Event], Prepared]
 
@@ -74,8 +73,6 @@ class Subscriptions:
 
     async def stop(self) -> None:
         tasks = [followed.task for followed in self._followed.values()]
-        if tasks and self._socket.ending is RESTART:  # each ends by itself, when what it is sending is sent
-            await asyncio.wait(tasks, timeout=_LAST_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -130,11 +127,12 @@ class Subscriptions:
                 except BaseException:
                     followed.cursor = feed.cursor
                     raise
-                sent = await self._socket.send_prepared([shared.form(form) for shared in batch])
-                if sent:
+                sent = 0
+                for piece in self._socket.pieces([shared.form(form) for shared in batch]):
+                    if not await self._socket.send_piece(piece):
+                        return
+                    sent += len(piece)
                     followed.cursor = batch[sent - 1].event.id
-                if sent < len(batch):
-                    return
 
 
 @lru_cache(_NAMES)

@@ -7,7 +7,7 @@ that does not read makes its writers wait, each with the one frame that it has.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -126,20 +126,18 @@ class FrameSocket:
             return False
         return await self._send({"type": "websocket.send", "text": text}, self._limits.send_seconds)
 
-    async def send_prepared(self, texts: Sequence[Prepared]) -> int:
-        """How many of them were sent, from the first on: the others are not once the socket ends."""
+    def pieces(self, texts: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+        """As `send_piece` takes them: as few as possible."""
+        return in_chunks(texts) if self._takes_frames else ([each] for each in texts)
+
+    async def send_piece(self, piece: Sequence[Prepared]) -> bool:
+        """Whether it was sent, as `send_text`: all of it, or nothing, also where it is cancelled."""
         if not self._takes_frames:
-            for count, each in enumerate(texts):
-                if not await self.send_text(each.text):
-                    return count
-            return len(texts)
-        sent = 0
-        for chunk in in_chunks(texts):
-            message = {"type": "websocket.send", "frames": b"".join(each.frame for each in chunk)}
-            if self.ending is not None or not await self._send(message, self._limits.send_seconds):
-                break
-            sent += len(chunk)
-        return sent
+            return await self.send_text(piece[0].text)
+        if self.ending is not None:
+            return False
+        message = {"type": "websocket.send", "frames": b"".join(each.frame for each in piece)}
+        return await self._send(message, self._limits.send_seconds)
 
     async def _send(self, message: dict[str, Any], seconds: float) -> bool:
         try:
