@@ -39,7 +39,7 @@ class EventFeed:
         self._subscribe()
         try:
             if self._caught_up:
-                async with self._database.read() as session:
+                async with self._broadcast.reading, self._database.read() as session:
                     self._position = await EventLog(session).newest()
             else:
                 await self._begin()
@@ -117,7 +117,7 @@ class EventFeed:
             self._caught_up = True
 
     async def _read(self) -> list[Shared]:
-        async with self._database.read() as session:
+        async with self._broadcast.reading, self._database.read() as session:
             found, _ = await EventLog(session).after(
                 event_id(self._position), visible=self._wanted.sql(), types=self._wanted.types, limit=_PAGE
             )

@@ -20,9 +20,10 @@ from core.database import DatabaseUnavailable
 from core.eventlog import Event
 from core.tailer import Tailer
 
-_READY_SECONDS = 5.0
+_READY_SECONDS = 10.0
 _MOMENT = timedelta(hours=1)  # the log keeps all that is younger
 KNOWN = 2_000  # of the newest events: who was away for a moment gets them without a look into the log
+_READERS = 4  # of the log at a time: when all clients of a server come back at once, others need the database too
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
 T = TypeVar("T")
@@ -125,6 +126,7 @@ class Broadcast:
         self._at_drain: dict[Callable[[], None], None] = {}
         self._recent: list[Shared] = []
         self._recent_after = -1  # where they begin; no cursor before the first look
+        self.reading = asyncio.Semaphore(_READERS)  # held while a stream looks into the log
 
     async def __aenter__(self) -> Self:
         self._leave = self._tailer.follow(self._receive)

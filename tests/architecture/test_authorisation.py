@@ -164,7 +164,7 @@ FIELDS = {
     # Subscriptions that end by themselves: with a cursor that is none, after the caller was asked for.
     "subscription productUpdates": ("anyone", 'productUpdates(after: "nothing") { id }'),
     "subscription orderUpdates": ("scope orders:read events:read", 'orderUpdates(after: "nothing") { id }'),
-    "subscription supportMessages": ("chat", 'supportMessages(room: "nothing") { id }'),
+    "subscription supportMessages": ("chat", 'supportMessages(room: "nowhere", after: "nothing") { id }'),
 }
 
 

@@ -10,11 +10,21 @@ import psutil
 import pytest
 
 from core.eventlog import event_id
-from tests.fixtures.followers import Follower, SocketFollower, StreamFollower, following, shortfalls, until
+from tests.fixtures.followers import (
+    Follower,
+    Headers,
+    SocketFollower,
+    StreamFollower,
+    SubscriptionFollower,
+    SubscriptionStreamFollower,
+    following,
+    shortfalls,
+    until,
+)
 from tests.fixtures.processes import GUNICORN, PORTICO, Process, StartProcess
 from tests.journeys.realtime.log import embedded, open_log
 
-SOCKETS, STREAMS = 350, 150
+SOCKETS, STREAMS, SUBSCRIPTIONS = 350, 150, 2  # the last of each of GraphQL's two transports
 PER_KEY = 100
 BEGINNING = event_id(0)
 PER_SECOND = 100
@@ -78,6 +88,16 @@ class Gunicorn(Runner):
         return self.server
 
 
+def subscriptions(address: str, key: Headers) -> list[Follower]:
+    found = []
+    for kind in (SubscriptionFollower, SubscriptionStreamFollower):
+        for _ in range(SUBSCRIPTIONS):
+            follower = kind(address, key, BEGINNING)
+            follower.field = "productUpdates"
+            found.append(follower)
+    return list(found)
+
+
 @pytest.mark.usefixtures("many_files")
 @pytest.mark.parametrize("kind", [Served, Gunicorn])
 async def test_restart_under_load_loses_nothing_and_doubles_nothing(
@@ -89,6 +109,7 @@ async def test_restart_under_load_loses_nothing_and_doubles_nothing(
         keys = await log.keys(SOCKETS // PER_KEY + 1, "events:read")
         followers: list[Follower] = [SocketFollower(address, keys[n // PER_KEY], BEGINNING) for n in range(SOCKETS)]
         followers += [StreamFollower(address, keys[n // PER_KEY], BEGINNING) for n in range(STREAMS)]
+        followers += subscriptions(address, keys[0])
         async with following(followers):
             stop = asyncio.Event()
 
