@@ -22,6 +22,7 @@ _POLL_SECONDS = {"sqlite": 0.25, "postgresql": 1.0}
 _AGAIN_SECONDS = 2.0
 _END_SECONDS = 5.0
 _BATCH = 500
+_BEFORE = 2_000
 _SLICE = 50  # are handed on without a pause: to a thousand clients each
 
 # Called in the event loop with events that follow those before. It must not wait: what takes time has a queue.
@@ -43,6 +44,7 @@ class Tailer:
         self._woken = asyncio.Event()
         self._ending = False
         self.looked = asyncio.Event()  # into the log: what is committed from then on is handed on
+        self.before: Sequence[Event] = ()  # that: the newest that there were then
         self.position: int | None = None
 
     def follow(self, consumer: Consumer) -> Callable[[], None]:
@@ -104,7 +106,10 @@ class Tailer:
             async with self._database.read() as session:
                 events = EventLog(session)
                 if self.position is None:
-                    self.position = await events.newest()
+                    newest = await events.newest()
+                    before = await events.following(max(newest - _BEFORE, 0), _BEFORE)
+                    self.before = [event for event in before if event.position <= newest]
+                    self.position = newest
                     self.looked.set()
                 found = await events.following(self.position, self._batch)
                 if not found:

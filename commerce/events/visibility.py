@@ -44,6 +44,11 @@ def is_visible(event: Event, principal: Principal) -> bool:
     return event.visibility in _kinds(principal)
 
 
+def may_be_given(event: Event) -> bool:
+    """Whether it can get an owner later, as what staff write in a room does when its customer comes."""
+    return event.visibility == "support" and event.owner_id is None
+
+
 def author_of(event: Event) -> str | None:
     """The `Principal.owner` of who wrote a message."""
     author: str | None = event.data.get("author", {}).get("id")

@@ -5,21 +5,25 @@ the log keeps them. Nobody waits for anybody else.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from prometheus_client import Counter
 
+from core.clock import Clock, SystemClock
 from core.database import DatabaseUnavailable
 from core.eventlog import Event
 from core.tailer import Tailer
 
 _READY_SECONDS = 10.0
+_MOMENT = timedelta(hours=1)  # the log keeps all that is younger
+KNOWN = 2_000  # of the newest events: who was away for a moment gets them without a look into the log
 _READERS = 4  # of the log at a time: when all clients of a server come back at once, others need the database too
-KNOWN = 2_000  # events that were sent lately: whoever catches up shares their forms
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
 T = TypeVar("T")
@@ -106,13 +110,22 @@ class Subscription:
 class Broadcast:
     """`async with Broadcast(tailer, topics_of, draining):` One per process."""
 
-    def __init__(self, tailer: Tailer, topics_of: Callable[[Event], Collection[str]], draining: asyncio.Event) -> None:
+    def __init__(
+        self,
+        tailer: Tailer,
+        topics_of: Callable[[Event], Collection[str]],
+        draining: asyncio.Event,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._tailer = tailer
         self._topics_of = topics_of
         self._draining = draining
         self._subscriptions: dict[str, dict[Subscription, None]] = defaultdict(dict)
         self._at_drain: dict[Callable[[], None], None] = {}
-        self._known: dict[int, Shared] = {}
+        self._recent: list[Shared] = []
+        self._recent_after = -1  # where they begin; no cursor before the first look
         self.reading = asyncio.Semaphore(_READERS)  # held while a stream looks into the log
 
     async def __aenter__(self) -> Self:
@@ -140,6 +153,7 @@ class Broadcast:
                 await self._tailer.looked.wait()
         except TimeoutError:
             raise DatabaseUnavailable from None
+        self._remember(())
 
     @property
     def draining(self) -> bool:
@@ -162,14 +176,16 @@ class Broadcast:
             if not self._subscriptions[topic]:
                 del self._subscriptions[topic]
 
-    def share(self, event: Event) -> Shared:
-        """The same for all who send it at about the same time."""
-        found = self._known.get(event.position)
-        if found is None or found.event != event:  # as it is where a backup was restored
-            if len(self._known) >= KNOWN:
-                del self._known[next(iter(self._known))]
-            found = self._known[event.position] = Shared(event)
-        return found
+    def since(self, position: int) -> list[Shared] | None:
+        """All events after the position that were handed out here, also such as were committed before this process
+        began; None where they are too many or too old to be remembered, or not all are known yet. To be called after
+        `ready` and after subscribing. When a server has restarted, all its clients ask at once: for them nothing is
+        read.
+        """
+        if self.position is None or not self._recent_after <= position <= self.position:
+            return None
+        found = self._recent[bisect_right(self._recent, position, key=_position_of) :]
+        return None if found and found[0].event.time < self._clock.now() - _MOMENT else found
 
     def at_drain(self, call: Callable[[], None]) -> Callable[[], None]:
         """Calls it once, in the event loop, when the server is about to stop; at once where it is. It must not wait.
@@ -181,12 +197,28 @@ class Broadcast:
         return lambda: self._at_drain.pop(call, None)
 
     def _receive(self, events: Sequence[Event]) -> None:
-        for event in events:
-            shared = self.share(event)
+        for shared in self._remember(events):
+            event = shared.event
             candidates = [self._subscriptions.get(topic, {}) for topic in self._topics_of(event)]
             for subscription in {each: None for found in candidates for each in found}:
                 if subscription.wants(event):
                     subscription.offer(shared)
+
+    def _remember(self, events: Sequence[Event]) -> list[Shared]:
+        """The last two to four thousand."""
+        if self._recent_after < 0:
+            self._recent = [Shared(event) for event in self._tailer.before]
+            first = self._recent[0].event.position - 1 if self._recent else self._tailer.position or 0
+            self._recent_after = first
+        made = [Shared(event) for event in events]
+        if made and self._recent and made[0].event.position <= self._recent[-1].event.position:
+            self._recent.clear()  # a backup was restored
+            self._recent_after = made[0].event.position - 1
+        self._recent += made
+        if len(self._recent) > 2 * KNOWN:
+            self._recent_after = self._recent[-KNOWN - 1].event.position
+            del self._recent[:-KNOWN]
+        return made
 
     async def _drain(self) -> None:
         await self._draining.wait()
@@ -195,3 +227,7 @@ class Broadcast:
         for subscriptions in list(self._subscriptions.values()):
             for subscription in list(subscriptions):
                 subscription.close(Draining())
+
+
+def _position_of(shared: Shared) -> int:
+    return shared.event.position

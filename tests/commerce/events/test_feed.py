@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -270,3 +271,38 @@ async def test_cursor_from_before_what_is_kept_is_refused(shop: Shop) -> None:
     with pytest.raises(CursorTooOld):
         async with shop.feed(EventFilter(ANNA), after=event_id(1)):
             pass
+
+
+@pytest.fixture
+async def restarted(database: Database, database_url: str) -> AsyncIterator[Shop]:
+    """It began a moment after two events for everybody and one for somebody else."""
+    async with database.write() as session:
+        await append(session, [product("a"), order("o1", "usr_bob"), product("b")], datetime.now(UTC))
+    async with opened(database, database_url) as shop:
+        yield shop
+
+
+def without_reading(shop: Shop, after: str) -> EventFeed:
+    return EventFeed(cast("Database", None), shop.broadcast, EventFilter(ANNA), kind="test", after=after)
+
+
+async def test_who_was_away_for_a_moment_is_told_what_they_missed_without_a_look_into_the_log(restarted: Shop) -> None:
+    async with without_reading(restarted, event_id(1)) as feed:
+        missed = await feed.take()
+        await restarted.happens(product("c"))
+        came = await feed.take()
+
+        assert [each.event.position for each in (*missed, *came)] == [3, 4]
+        assert feed.cursor == event_id(4)
+
+
+async def test_drain_before_what_was_missed_is_taken_leaves_the_cursor_where_it_was(restarted: Shop) -> None:
+    async with without_reading(restarted, event_id(1)) as feed:
+        told = asyncio.Event()
+        restarted.broadcast.at_drain(told.set)
+        restarted.draining.set()
+        await told.wait()
+
+        with pytest.raises(Draining):
+            await feed.take()
+        assert feed.cursor == event_id(1)

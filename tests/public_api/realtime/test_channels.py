@@ -12,6 +12,7 @@ from commerce.events.envelope import EVENT_TYPES
 from core import eventlog
 from core.eventlog import NewEvent, event_id
 from core.resources import Resources
+from core.streams.broadcast import KNOWN
 from public_api.realtime.subscriptions import _frames_of
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
@@ -177,11 +178,14 @@ async def test_subscriber_goes_on_where_it_was(
 async def test_cursor_before_what_is_kept_is_reset_and_followed_from_now_on(
     connect: Connect, resources: Resources, ada_headers: dict[str, str]
 ) -> None:
-    await happen(resources, product("a"), product("b"))
-    async with resources.database.write() as session:
-        await eventlog.trim(session, datetime(2100, 1, 1, tzinfo=UTC))
-
     async with connect(ada_headers) as peer:
+        await peer.follow("catalog")
+        more_than_is_remembered = 2 * KNOWN + 1
+        await happen(resources, *(product("a") for _ in range(more_than_is_remembered)))
+        await peer.subjects(more_than_is_remembered)
+        async with resources.database.write() as session:
+            await eventlog.trim(session, datetime(2100, 1, 1, tzinfo=UTC))
+
         reset = await peer.ask("subscribe", channel="catalog", after=event_id(1))
         subscribed = await peer.hear()
         await happen(resources, product("c"))
