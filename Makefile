@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test check lint types imports format contracts bench lock clean
+.PHONY: help setup dev run test check lint types imports format contracts bench autobahn lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -20,8 +20,8 @@ dev: ## build .venv with the development tools too
 run: setup ## start the gateway on http://127.0.0.1:8000 (PORT=8123 picks another)
 	@exec $(BIN)/portico serve --port $(PORT) --demo
 
-test: dev ## run the whole test suite
-	@$(BIN)/python -m pytest
+test: dev ## run the whole test suite, one process a core
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 check: lint types imports contracts-check ## lint, types, import contracts, API contracts
 
@@ -39,7 +39,7 @@ format: dev ## rewrite the code as ruff formats it
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-contracts: setup ## write the OpenAPI documents and the GraphQL schema to docs/contracts
+contracts: setup ## write the OpenAPI and AsyncAPI documents and the GraphQL schema to docs/contracts
 	@$(BIN)/portico contracts docs/contracts
 
 .PHONY: contracts-check
@@ -48,6 +48,9 @@ contracts-check: dev
 
 bench: dev ## run the benchmarks, which print ratios
 	@$(BIN)/python -m benchmarks
+
+autobahn: dev ## run the Autobahn cases of WebSockets (docs/conformance/websocket.md)
+	@$(BIN)/python -m tests.conformance.autobahn
 
 lock: dev ## renew the locks from pyproject.toml
 	@$(BOOTSTRAP) lock

@@ -1,10 +1,6 @@
 """`GET /public/v1/orders/export` of 1,000,000 order lines from a real server: its speed, its first byte, its memory."""
 
 import asyncio
-import os
-import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks.server import new_key, server
 from commerce.schema import migrations
 from core.bulk import insert_rows
 from core.database import Base, Database
@@ -28,7 +25,6 @@ REQUIRED_MB = 30
 REQUIRED_MS = 200
 _ORDERS_AT_ONCE = 5_000
 _FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
-_PORTICO = (sys.executable, "-c", "from gateway.cli import main; main()")
 
 
 @dataclass(slots=True)
@@ -54,14 +50,8 @@ class Streamed:
 def run() -> list[tuple[str, str, str]]:
     with TemporaryDirectory() as folder:
         asyncio.run(_fill(Path(folder) / "portico.db"))
-        key = subprocess.run(
-            [*_PORTICO, "keys", "create", "bench", "--scopes", "orders:read"],
-            env=_environment(folder),
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        with _server(folder) as (process, address):
+        key = new_key(folder, "orders:read")
+        with server(folder) as (process, address):
             client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60)
             with client:
                 assert client.get("/readyz").status_code == httpx.codes.OK
@@ -113,34 +103,6 @@ def _watched(process: psutil.Process) -> Iterator[Watched]:
     finally:
         done.set()
         thread.join()
-
-
-@contextmanager
-def _server(folder: str) -> Iterator[tuple[psutil.Process, str]]:
-    command = [*_PORTICO, "serve", "--port", "0"]
-    log = Path(folder) / "log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, env=_environment(folder), stdout=output, stderr=subprocess.STDOUT) as process,
-    ):
-        try:
-            yield psutil.Process(process.pid), _address(log)
-        finally:
-            process.terminate()
-
-
-def _address(log: Path) -> str:
-    for _ in range(600):
-        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-        if found:
-            return found[0]
-        time.sleep(0.1)
-    raise TimeoutError(log.read_text())
-
-
-def _environment(folder: str) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")}
-    return inherited | {"PORTICO_DATA_DIR": folder}
 
 
 async def _fill(path: Path) -> None:

@@ -8,8 +8,11 @@ from commerce.catalog import models as catalog
 from commerce.media import models as media
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.support import models as support
+from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
+from core.jobs import models as jobs
 from core.migrations import Migrations
 
 __all__ = [
@@ -19,10 +22,13 @@ __all__ = [
     "catalog",
     "eventlog",
     "idempotency",
+    "jobs",
     "media",
     "migrations",
     "orders",
     "promotions",
+    "support",
+    "webhooks",
 ]
 
 METADATA = Base.metadata

@@ -25,7 +25,7 @@ class Background:
         if len(self._began) >= _REMEMBERED:
             self._began = {other: since for other, since in self._began.items() if now - since < rest}
         self._began[name] = now
-        task = asyncio.create_task(_run(name, work))
+        task = asyncio.create_task(attempt(name, work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -35,7 +35,7 @@ class Background:
             await asyncio.wait(self._running)
 
 
-async def _run(name: str, work: Callable[[], Awaitable[object]]) -> None:
+async def attempt(name: str, work: Callable[[], Awaitable[object]]) -> None:
     try:
         await work()
     except Exception as error:  # noqa: BLE001  nobody is there to be told

@@ -10,7 +10,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Table, bindparam, insert, update
+from sqlalchemy import CursorResult, Dialect, Table, bindparam, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from core.database import WriteSession
 
@@ -23,6 +24,18 @@ _KEY = "_key"  # a bound name that no column has
 async def insert_rows(session: WriteSession, table: Table, rows: Sequence[Row]) -> None:
     """All rows name the same columns, two or more."""
     await _execute(session, table, rows, None)
+
+
+async def insert_missing(session: WriteSession, table: Table, rows: Sequence[Row]) -> int:
+    """Those whose primary key is not there yet; returns how many that were."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    missing = 0
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = dialect.insert(table).values(rows[start : start + _ROWS_AT_ONCE])
+        statement = some.on_conflict_do_nothing(index_elements=list(table.primary_key))
+        inserted: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
+        missing += inserted.rowcount
+    return missing
 
 
 async def update_rows(session: WriteSession, table: Table, rows: Sequence[Row], *, key: str) -> None:

@@ -6,7 +6,7 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +85,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_TOPICS = "portico_topics"  # in a session's `info`
+
+
 # Compared by code point on both databases, so that a keyset page means the same on each.
 PlainOrder = String().with_variant(String(collation="C"), "postgresql")
 
@@ -124,12 +127,14 @@ class Database:
     """Per process. `write()` and `read()` give one transaction each; leaving `write()` without an error commits it."""
 
     def __init__(self, url: str) -> None:
+        # Told each topic that a transaction announced, once it is committed.
+        self.on_announced: Callable[[str], None] = lambda _topic: None
         self.dialect = make_url(url).get_backend_name()
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
             self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_ENGINE)
-            self.reader = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, **_ENGINE)
+            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **_ENGINE)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:
@@ -147,6 +152,8 @@ class Database:
         with translated_errors():
             async with self._write_sessions.begin() as session:
                 yield session
+        for topic in session.info.get(_TOPICS, ()):
+            self.on_announced(topic)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -163,6 +170,11 @@ class Database:
     async def close(self) -> None:
         await self.reader.dispose()
         await self.writer.dispose()
+
+
+def announce(session: WriteSession, topic: str) -> None:
+    """Wakes whoever waits for the topic, once the session's transaction is committed."""
+    session.info.setdefault(_TOPICS, set()).add(topic)
 
 
 @contextmanager
@@ -215,6 +227,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
             "busy_timeout=10000",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "recursive_triggers=ON",  # or REPLACE deletes a row behind the back of the triggers that forbid it
             "cache_size=-16000",
             f"query_only={'ON' if query_only else 'OFF'}",
         ):

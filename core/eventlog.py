@@ -27,12 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.bulk import insert_rows
-from core.database import Base, ReadSession, WriteSession
+from core.database import Base, ReadSession, WriteSession, announce
 from core.errors import FieldError, Gone
 from core.pagination import InvalidCursor
 from core.repository import Repository
 
 RETENTION = timedelta(days=30)
+TOPIC = "events"  # of the hub, when there are new ones
 MAX_LIMIT = 1000
 _TRIMMED_AT_ONCE = 10_000  # SQLite's other writers wait meanwhile
 _LOCK = 7205759404  # of pg_advisory_xact_lock; the migrations' is the one before
@@ -107,12 +108,12 @@ def event_id(position: int) -> str:
     return _PREFIX + "".join(_DIGITS[position >> shift & 31] for shift in range(5 * (_WIDTH - 1), -1, -5))
 
 
-def position_of(cursor: str) -> int:
-    """Raises InvalidCursor."""
+def position_of(cursor: str, pointer: str = "/query/after") -> int:
+    """0, before the first event, is a position too. Raises InvalidCursor, with the place where the cursor came from."""
     match = _ID.fullmatch(cursor)
-    position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else 0
-    if not 0 < position < 2**63:
-        fault = FieldError("/query/after", "invalid_cursor", "not the id of an event")
+    position = sum(_DIGITS.index(digit) << 5 * place for place, digit in enumerate(reversed(match[1]))) if match else -1
+    if not 0 <= position < 2**63:
+        fault = FieldError(pointer, "invalid_cursor", "not the id of an event")
         raise InvalidCursor(errors=(fault,))
     return position
 
@@ -137,6 +138,7 @@ async def append(session: WriteSession, events: Sequence[NewEvent], now: datetim
         for event in events
     ]
     await insert_rows(session, EventRow.__table__, rows)  # type: ignore[arg-type]
+    announce(session, TOPIC)
 
 
 async def trim(session: WriteSession, before: datetime) -> int:
@@ -182,6 +184,17 @@ class EventLog(Repository):
             # After the events: what is trimmed between the two statements would be missing and not be missed.
             await self._require_kept(position)
         return [Event(*row) for row in rows[:limit]], len(rows) > limit
+
+    async def following(self, position: int, limit: int) -> list[Event]:
+        """Whoever may see them: the next events after a position that are kept."""
+        statement = select(*_COLUMNS).where(EventRow.position > position).order_by(EventRow.position).limit(limit)
+        return [Event(*row) for row in await self._session.execute(statement)]
+
+    async def lag(self, position: int) -> tuple[int, datetime | None]:
+        """How many events follow a position, and the time of the first of them."""
+        statement = select(func.count(), func.min(EventRow.time)).where(EventRow.position > position)
+        row = (await self._session.execute(statement)).one()
+        return row[0], row[1]
 
     async def newest(self) -> int:
         """The position of the newest event, trimmed or not; 0 where there was none yet."""

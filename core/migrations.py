@@ -1,41 +1,41 @@
-"""Alembic behind three calls: upgrade, current, head. Revisions live with the domain (`commerce/migrations`)."""
+"""Alembic behind three calls: upgrade, current, head. Revisions live with the domain (`commerce/migrations`).
 
-import asyncio
+Alembic is loaded where there is something to apply: a server that finds its schema current is ready without it.
+"""
+
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, inspect, select, table
 
 from core.database import Database, translated_errors
 
+_VERSION = table("alembic_version", column("version_num"))
+
 
 class Migrations:
-    """The revisions in one folder, applied to a database."""
+    """The revisions in one folder, applied to a database. A file's name begins with its revision, a number of four
+    digits, which is one more than that of the revision before.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._config = Config()
-        self._config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        self._config.set_main_option("path_separator", "os")
+        self._folder = folder
 
     def head(self) -> str:
         """The newest revision there is."""
-        return ScriptDirectory.from_config(self._config).get_current_head() or ""
+        return max((file.name.partition("_")[0] for file in (self._folder / "versions").glob("*.py")), default="")
 
     async def current(self, database: Database) -> str | None:
         """The revision that the database is at; None for an empty one. Raises DatabaseUnavailable."""
         with translated_errors():
             async with database.reader.connect() as connection:
-                return await connection.run_sync(lambda bound: MigrationContext.configure(bound).get_current_revision())
+                return await connection.run_sync(_current)
 
     async def upgrade(self, database: Database) -> bool:
         """Applies what is missing in one transaction; False when nothing was. Raises DatabaseUnavailable.
 
         Two processes that start at once do not collide: SQLite's writer lock or an advisory lock lets one go first.
         """
-        if await self.current(database) == await asyncio.to_thread(self.head):
+        if await self.current(database) == self.head():
             return False
         with translated_errors():
             async with database.writer.begin() as connection:
@@ -43,7 +43,20 @@ class Migrations:
         return True
 
     def _upgrade(self, connection: Connection) -> None:
+        from alembic import command  # noqa: PLC0415  slow to load
+        from alembic.config import Config  # noqa: PLC0415
+
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7205759403)")
-        self._config.attributes["connection"] = connection
-        command.upgrade(self._config, "head")
+        config = Config()
+        config.set_main_option("script_location", str(self._folder).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    revision: str | None = connection.scalar(select(_VERSION.c.version_num))
+    return revision

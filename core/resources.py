@@ -10,7 +10,11 @@ from core import failpoints
 from core.background import Background
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.hub import Hub
+from core.hub.memory import MemoryHub
 from core.idempotency import Idempotency
+from core.jobs.jobs import Jobs
+from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
 from core.objects.store import open_objects
 from core.ratelimit import Limiter, MemoryLimiter
@@ -30,6 +34,9 @@ class Resources:
     keyring: Keyring
     limiter: Limiter
     idempotency: Idempotency
+    hub: Hub
+    jobs: Jobs
+    mailer: Mailer
     background: Background
     objects: Objects
     flights: SingleFlight
@@ -50,7 +57,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         settings = with_embedded_secrets(settings)
         database = await opener.open("database", open_database(settings))
         objects = await opener.open("objects", open_objects(settings.objects_url))
-        resources = assemble(settings, SystemClock(), database, objects, opener.timings)
+        hub = await opener.open("hub", open_hub(settings))
+        resources = assemble(settings, SystemClock(), database, objects, opener.timings, hub=hub)
+        stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
         stack.push_async_callback(resources.flights.settle)
         stack.push_async_callback(resources.background.settle)
@@ -58,9 +67,17 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
 
 
 def assemble(
-    settings: Settings, clock: Clock, database: Database, objects: Objects, timings: dict[str, float]
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    objects: Objects,
+    timings: dict[str, float],
+    *,
+    hub: Hub | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
+    hub = hub or MemoryHub()
+    database.on_announced = hub.publish
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
     return Resources(
@@ -70,6 +87,9 @@ def assemble(
         keyring=keyring,
         limiter=MemoryLimiter(),
         idempotency=idempotency,
+        hub=hub,
+        jobs=Jobs(database, clock),
+        mailer=mailer_of(settings),
         background=Background(),
         objects=objects,
         flights=SingleFlight(),
@@ -88,6 +108,17 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
+    if settings.data.redis_url is None:
+        yield MemoryHub()
+        return
+    from core.hub.redis import RedisHub  # noqa: PLC0415  loaded where there is Redis
+
+    async with RedisHub(settings.data.redis_url) as hub:
+        yield hub
 
 
 class Opener:

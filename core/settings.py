@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -110,7 +111,19 @@ class ShopSettings(_Group):
 
 
 class MailSettings(_Group):
-    smtp_url: SecretStr | None = Field(None, description="Unset: mails become .eml files in DATA_DIR/outbox.")
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp[s]://user:password@host:port?from=shop@example.com; unset: .eml files in DATA_DIR/outbox.",
+    )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0:
+                raise ValueError("is not smtp://host or smtps://host")
+        return value
 
 
 class AssistantSettings(_Group):

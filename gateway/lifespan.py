@@ -7,14 +7,21 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 
+from commerce.accounts.watch import CredentialWatch
+from commerce.events.filter import topics_of
 from commerce.schema import migrations
+from commerce.support.presence import Presence
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
+from core.jobs.jobs import engine_versions
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
-from gateway.housekeeping import housekeeping
+from core.streams.broadcast import Broadcast
+from core.tailer import Tailer
+from core.web.sockets.sockets import Sockets
+from gateway.working import working
 
 
 class SchemaBehind(Unavailable):
@@ -28,8 +35,14 @@ class GatewayState(TypedDict):
     """Per process; a request sees a shallow copy."""
 
     resources: Resources
+    serving: asyncio.Event  # set by the server when it listens: what must not slow the start begins then
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
+    tailer: Tailer
+    broadcast: Broadcast
+    sockets: Sockets
+    watch: CredentialWatch
+    presence: Presence
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -50,12 +63,26 @@ def root_lifespan(
             async with open_resources(settings) as resources:
                 if settings.embedded:
                     await migrations().upgrade(resources.database)
+                    await resources.jobs.prepare()
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
-                async with housekeeping(resources):
+                if settings.data.redis_url is not None:
+                    probes["redis"] = resources.hub.ping
+                serving, draining = asyncio.Event(), asyncio.Event()
+                tailer = Tailer(Database(resources.settings.database_url), resources.hub)
+                broadcast = Broadcast(tailer, topics_of, draining)
+                watch = CredentialWatch(resources.database, resources.clock, resources.hub)
+                presence = Presence(resources.database, resources.clock, resources.hub)
+                async with tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
-                        "draining": asyncio.Event(),
+                        "serving": serving,
+                        "draining": draining,
                         "health": Health(probes),
+                        "tailer": tailer,
+                        "broadcast": broadcast,
+                        "sockets": Sockets(broadcast),
+                        "watch": watch,
+                        "presence": presence,
                         "topology": topology,
                         "asset": asset,
                     }
@@ -72,5 +99,12 @@ def schema_probe(database: Database) -> Callable[[], Any]:
             raise SchemaBehind(
                 f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
             )
+        if database.dialect != "sqlite":  # where the server makes them itself when it starts
+            present, needed = await engine_versions(database)
+            if present != needed:
+                raise SchemaBehind(
+                    f"the tables of jobs are of DBOS {present or 'nothing'}, this program needs {needed}: "
+                    "run `portico db upgrade`"
+                )
 
     return probe

@@ -143,7 +143,12 @@ def route_template(scope: Scope) -> str:
     addresses that no route has, so that a scanner cannot fill the metrics.
     """
     effective = scope.get("fastapi", {}).get("effective_route_context")
-    template = effective.path_format if effective is not None else getattr(scope.get("route"), "path", None)
+    if effective is not None:
+        template = (
+            getattr(effective.starlette_route, "path_format", None) or effective.path_format
+        )  # a socket's, or not
+    else:
+        template = getattr(scope.get("route"), "path", None)
     if scope.get("portico.audience") == "static":
         return "/static/{path}"
     if template is None:

@@ -12,11 +12,13 @@ from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from graphql_api.errors import render_error
-from graphql_api.router import MAX_BODY_BYTES, Router
+from graphql_api.limits import MAX_BODY_BYTES
+from graphql_api.router import Router
 from graphql_api.schema import build_schema
+from graphql_api.streams import StreamLimits
 
 
-def create_graphql_app(settings: Settings) -> FastAPI:
+def create_graphql_app(settings: Settings, limits: StreamLimits | None = None) -> FastAPI:
     app = new_app(
         title="Portico GraphQL API",
         version=installed_version("portico"),
@@ -27,5 +29,5 @@ def create_graphql_app(settings: Settings) -> FastAPI:
         ],
         inside=[Middleware(CompressMiddleware), Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES)],
     )
-    app.include_router(Router(build_schema(settings), settings))
+    app.include_router(Router(build_schema(production=settings.is_production), settings, limits or StreamLimits()))
     return app

@@ -11,8 +11,9 @@ from strawberry.fastapi import BaseContext
 from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import Principal
 from core.resources import Resources
-from core.web.dependencies import ClientAddressDep, ResourcesDep
+from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
 from graphql_api.loaders import Loaders
+from graphql_api.streams import Line
 
 
 class Context(BaseContext):
@@ -20,17 +21,22 @@ class Context(BaseContext):
     answered from what another has read.
     """
 
-    def __init__(self, resources: Resources, principal: Principal, *, authorization: str | None, address: str) -> None:
+    def __init__(
+        self, resources: Resources, principal: Principal, line: Line, *, authorization: str | None, address: str
+    ) -> None:
         super().__init__()
         self.resources = resources
         self.principal = principal
+        self.line = line
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
         self.loaders = Loaders(resources.database, principal)
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":
-        fresh = Context(self.resources, self.principal, authorization=self.authorization, address=self.address)
+        fresh = Context(
+            self.resources, self.principal, self.line, authorization=self.authorization, address=self.address
+        )
         fresh.request, fresh.response, fresh.background_tasks = self.request, self.response, self.background_tasks
         fresh.connection_params = self.connection_params
         return fresh
@@ -39,17 +45,24 @@ class Context(BaseContext):
         """A WebSocket outlives its token, or its user's rights: each operation asks again. Raises Unauthenticated."""
         if isinstance(self.request, WebSocket):
             self.principal = await principal_of(self.authorization, self.resources)
-            self.loaders = Loaders(self.resources.database, self.principal)
+            self.forget()
+
+    def forget(self) -> None:
+        """What was loaded: a subscription shows what is there now."""
+        self.loaders = Loaders(self.resources.database, self.principal)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
 
 
-async def open_context(connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep) -> Context:
+async def open_context(
+    connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep, broadcast: BroadcastDep
+) -> Context:
     """Raises Unauthenticated before anything is parsed, or a WebSocket accepted."""
     authorization = connection.headers.get("authorization")
     principal = await principal_of(authorization, resources)
-    return Context(resources, principal, authorization=authorization, address=address)
+    line = Line(broadcast, connection.state.watch)
+    return Context(resources, principal, line, authorization=authorization, address=address)
 
 
 async def principal_of(authorization: str | None, resources: Resources) -> Principal:

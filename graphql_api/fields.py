@@ -11,3 +11,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def field(description: str) -> Callable[[F], F]:
     """`strawberry.field` for resolvers; its own type is Any, which would leave them unchecked."""
     return cast("Callable[[F], F]", strawberry.field(description=description))
+
+
+def subscription(description: str) -> Callable[[F], F]:
+    """`strawberry.subscription`, the same. A resolver that returns a generator, and is none, can refuse before there is
+    a stream.
+    """
+    return cast("Callable[[F], F]", strawberry.subscription(description=description))

@@ -31,6 +31,8 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from graphql_api.text import StorableTextRule
 
+# Of a request as the application holds it, what was sent or what it inflates to; and of a message.
+MAX_BODY_BYTES = 256 * 1024
 MAX_TOKENS = 1000  # five times the introspection query of GraphiQL
 MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
 MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep

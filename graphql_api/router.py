@@ -3,76 +3,107 @@ refusal in our shape and the media types of the specification.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import AsyncHTTPRequestAdapter
 from fastapi import Request, Response, WebSocket
 from graphql import GraphQLError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.fastapi import GraphQLRouter
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
-from core.errors import AppError, Denied
+from core.errors import Denied, Unauthenticated
 from core.settings import Settings
+from core.streams.places import Places
 from core.web.bodies import decoded, require_json
 from core.web.errors import Failure, failure_of, report
+from core.web.event_stream import EventStreamResponse
 from core.web.pages import Pages
 from graphql_api.context import Context, open_context, principal_of
 from graphql_api.errors import BadRequest, present, render_error
+from graphql_api.limits import MAX_BODY_BYTES
 from graphql_api.once import REPLAYED
 from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
 from graphql_api.schema import Schema
-
-# Of a body as the application holds it: what was sent, or what it inflates to.
-MAX_BODY_BYTES = 256 * 1024
-_FIELDS: dict[str, type] = {"query": str, "operationName": str, "variables": dict, "extensions": dict}
-
-
-class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
-    """Refuses messages of the wrong shape, which Strawberry would fail on: that would be logged as a bug of ours."""
-
-    async def handle_message(self, message: Message) -> None:
-        given: Any = message
-        if not isinstance(given, dict) or not _is_well_formed(given):
-            await self.handle_invalid_message("Failed to parse message")
-            return
-        await super().handle_message(message)
+from graphql_api.socket import FIELDS, TransportHandler, Wire
+from graphql_api.sse import Results, accepts_events, event_stream
+from graphql_api.streams import StreamLimits
 
 
 class Router(GraphQLRouter[Context, None]):
-    """Per application. Multipart, batches and the old graphql-ws protocol are off, queries by GET too."""
+    """Per application. Multipart, batches and the old graphql-ws protocol are off, queries by GET too. Server-sent
+    events are `graphql_api.sse`'s, not Strawberry's.
+    """
 
     graphql_transport_ws_handler_class = TransportHandler
+    websocket_adapter_class = Wire
 
-    def __init__(self, schema: Schema, settings: Settings) -> None:
+    def __init__(self, schema: Schema, settings: Settings, limits: StreamLimits) -> None:
         super().__init__(
             schema,
             path="/",
             context_getter=open_context,
             allow_queries_via_get=False,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=timedelta(seconds=limits.init_seconds),
+            max_subscriptions_per_connection=None,  # the handler's, whose refusal has a code
             allowed_origins=settings.cors_origins,
         )
+        self.limits = limits
+        self._sockets = Places(limits.per_caller, limits.in_all, kind="graphql_ws")
+        self._streams = Places(limits.per_caller, limits.in_all, kind="graphql_sse")
         self._pages = None if settings.is_production else Pages(Path(__file__).parent / "templates")
 
     async def run(self, request: Any, context: Any = UNSET, root_value: Any = UNSET) -> Any:
-        if isinstance(request, Request):
-            if request.method == "GET":
-                return self._show_ide(request)
+        if isinstance(request, WebSocket):
+            with self._admitted(context, self._sockets):
+                return await super().run(request, context, root_value)
+        streamed = accepts_events(request.headers.get("accept", ""))
+        if request.method == "POST":
             require_json(request)
             request = decoded(request, MAX_BODY_BYTES)
+        elif not streamed:
+            return self._show_ide(request)
         try:
-            return await super().run(request, context, root_value)
+            return await (self._stream(request, context) if streamed else super().run(request, context, root_value))
         except BadRequest as error:
             return _refuse(Failure(error, 400, error), request)
+
+    async def _stream(self, request: Request, context: Context) -> EventStreamResponse:
+        data = await self.parse_http_body(self.request_adapter_class(request))
+        # By GET, which pages of any origin can send, what changes nothing: an EventSource has no other method.
+        kinds = (OperationType.SUBSCRIPTION,) if request.method == "GET" else tuple(OperationType)
+        results = await self.schema.stream(
+            data.query,
+            variable_values=data.variables,
+            context_value=context,
+            operation_name=data.operation_name,
+            allowed_operation_types=kinds,
+        )
+        admitted = self._admitted(context, self._streams)
+        stream = event_stream(cast("Results", results), context.line, admitted, self.limits.comment_seconds)
+        return EventStreamResponse(stream, kind="graphql")
+
+    @contextmanager
+    def _admitted(self, context: Context, places: Places) -> Iterator[None]:
+        """Raises ServerStopping, TooManyStreams."""
+        line = context.line
+        try:
+            line.admit(context.principal, places, context.address)
+            yield
+        finally:
+            line.release()
 
     def _show_ide(self, request: Request) -> Response:
         wanted = "text/html" in request.headers.get("accept", "") and "query" not in request.query_params
@@ -81,40 +112,44 @@ class Router(GraphQLRouter[Context, None]):
         return self._pages.render(request.scope, "graphiql.html")
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
-        body = cast("str | bytes", await request.get_body())
-        try:
-            data = json.loads(body)
-        except (ValueError, RecursionError):
-            raise BadRequest("the body is not JSON") from None
+        data = _of_address(request) if request.method == "GET" else _json(await request.get_body(), "the body")
         if isinstance(data, list):
             raise BadRequest("batches are not taken: send one operation a request")
         if not isinstance(data, dict):
             raise BadRequest("the body is not a JSON object")
-        for name, kind in _FIELDS.items():
+        for name, kind in FIELDS.items():
             if not isinstance(data.get(name), kind | None):
                 raise BadRequest(f"{name} is not {'a string' if kind is str else 'an object'}")
         if not data.get("query"):
             raise BadRequest("query is missing")
-        transport = self._get_stream_transport_from_headers(request.headers)
         return GraphQLRequestData(
             query=data["query"],
             variables=data.get("variables"),
             operation_name=data.get("operationName"),
             extensions=data.get("extensions"),
-            protocol=transport.protocol if transport else "http",
         )
 
-    async def execute_single(self, *arguments: Any, **named: Any) -> ExecutionResult:
-        """An operation that cannot be found in the document is a fault of the document, not of the HTTP request."""
+    async def execute_single(self, *, request_data: GraphQLRequestData, context: Context, **_: Any) -> ExecutionResult:  # type: ignore[override]
+        """An operation that cannot be found in the document, or needs a stream, is a fault of the document, not of the
+        HTTP request.
+        """
         try:
-            return await super().execute_single(*arguments, **named)
-        except HTTPException as error:
-            return PreExecutionError(data=None, errors=[present(GraphQLError(error.reason), suggest=False)])
+            return await self.schema.execute(
+                request_data.query,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
+            )
+        except CannotGetOperationTypeError as error:
+            reason = error.as_http_error_reason()
+        except InvalidOperationTypeError:
+            reason = "subscriptions need a stream: WebSocket, or Accept: text/event-stream"
+        return PreExecutionError(data=None, errors=[present(GraphQLError(reason), suggest=False)])
 
     async def get_sub_response(self, request: Request) -> Response:
         """Carries the media type to `create_response`, and belongs to one request: Strawberry's is shared by all."""
         response = Response()
-        del response.headers["Content-Length"]  # of this empty body; a stream takes over the headers
         response.media_type = media_type_for(request.scope)
         return response
 
@@ -139,10 +174,24 @@ class Router(GraphQLRouter[Context, None]):
             if name.lower() == "authorization" and isinstance(value, str):
                 try:
                     context.principal = await principal_of(value, context.resources)
-                    context.authorization = value
-                except AppError as error:
-                    raise ConnectionRejectionError({"code": failure_of(error).error.code}) from error
+                except Unauthenticated as error:
+                    raise ConnectionRejectionError({"code": error.code}) from error
+                context.authorization = value
+                context.line.admit(context.principal, self._sockets, context.address)
         return UnsetType()
+
+
+def _of_address(request: AsyncHTTPRequestAdapter) -> dict[str, Any]:
+    """The same fields, as GraphQL over HTTP writes them into a query string."""
+    data: dict[str, Any] = dict(request.query_params)
+    return data | {name: _json(data[name], name) for name in ("variables", "extensions") if data.get(name)}
+
+
+def _json(text: str | bytes, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadRequest(f"{what} is not JSON") from None
 
 
 def _refuse(failure: Failure, request: Request) -> Response:
@@ -154,16 +203,3 @@ def _is_refused(result: GraphQLHTTPResponse) -> bool:
     """Whether the document or its variables kept the operation from running: errors of fields have a path."""
     errors = cast("list[dict[str, Any]]", result.get("errors") or [])
     return result.get("data") is None and bool(errors) and all(error.get("path") is None for error in errors)
-
-
-def _is_well_formed(message: dict[str, Any]) -> bool:
-    if message.get("type") not in ("subscribe", "complete"):
-        return isinstance(message.get("type"), str)
-    if not isinstance(message.get("id"), str):
-        return False
-    payload = message.get("payload")
-    return message["type"] == "complete" or (
-        isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and all(isinstance(payload.get(name), kind | None) for name, kind in _FIELDS.items())
-    )

@@ -1,6 +1,7 @@
 """The schema, built once an application: what each feature adds, and how every operation runs."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -10,18 +11,20 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from core.errors import AppError
-from core.settings import Settings
 from graphql_api import limits
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
 from graphql_api.catalog.queries import CatalogQuery
+from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
 from graphql_api.errors import present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
+from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.subscriptions import SupportSubscription
 from graphql_api.text import faults_of_variables
 
 
@@ -37,6 +40,14 @@ class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
     "answer also has the header `Idempotency-Replayed: true`."
 )
 class Mutation(AccountMutation, OrderMutation):
+    pass
+
+
+@strawberry.type(
+    description="What happens, as it happens: over WebSocket (`graphql-transport-ws`) or server-sent events (GraphQL "
+    "over SSE, distinct connections). A stream that was cut goes on where it was, with `after`."
+)
+class Subscription(CatalogSubscription, OrderSubscription, SupportSubscription):
     pass
 
 
@@ -88,7 +99,7 @@ def _unnamed(context: ExecutionContext) -> list[GraphQLError]:
 
 
 class Schema(strawberry.Schema):
-    """Per application. In production, strangers cannot ask it what it has, nor guess with its help."""
+    """In production, strangers cannot ask it what it has, nor guess with its help."""
 
     def __init__(self, *, production: bool, **options: Any) -> None:
         super().__init__(extensions=[Operation], **options)
@@ -105,11 +116,14 @@ class Schema(strawberry.Schema):
         errors[:] = [present(error, suggest=not self._production) for error in errors]
 
 
-def build_schema(settings: Settings) -> Schema:
+@cache
+def build_schema(*, production: bool) -> Schema:
+    """Made once: it is the same for every application, and takes long to make."""
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[Product],
-        production=settings.is_production,
+        production=production,
         config=StrawberryConfig(scalar_map={Long: LONG, datetime: DATE_TIME}),
     )

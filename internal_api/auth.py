@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends
-from fastapi.security.utils import get_authorization_scheme_param
 from starlette.requests import HTTPConnection
 
 from commerce.accounts.authentication import principal_for
@@ -13,11 +12,7 @@ from commerce.accounts.errors import MissingRole
 from commerce.accounts.principal import Principal, Role
 from core.errors import Unauthenticated
 from core.web.dependencies import ResourcesDep
-
-
-def bearer_token(connection: HTTPConnection) -> str | None:
-    scheme, token = get_authorization_scheme_param(connection.headers.get("authorization"))
-    return token if scheme.lower() == "bearer" and token else None
+from core.web.sockets.handshake import bearer_token
 
 
 async def get_principal(connection: HTTPConnection, resources: ResourcesDep) -> Principal:

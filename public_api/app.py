@@ -19,32 +19,53 @@ from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
-from public_api.catalog import endpoints, endpoints_v2, export
+from public_api.accounts import tickets
+from public_api.catalog import endpoints, endpoints_v2, export, imports
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
+from public_api.events import stream as event_stream
+from public_api.jobs import endpoints as jobs
 from public_api.media import endpoints as media
 from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
 from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
-from public_api.routing import MAX_BODY_BYTES
+from public_api.realtime import endpoints as realtime
+from public_api.reports import endpoints as reports
+from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
+from public_api.support import endpoints as support
+from public_api.support import socket as support_socket
+from public_api.webhooks import endpoints as webhooks
 
 # In the order of their matching: /products/export is no handle, and /orders/export no id.
 VERSIONS: dict[str, Sequence[APIRouter]] = {
     "v1": [
         export.router,
+        imports.router,
         endpoints.router,
         media.router,
         order_export.router,
         orders.router,
         events.router,
+        event_stream.router,
+        jobs.router,
+        imports.errors_router,
+        reports.router,
         accounts.router,
         api_keys.router,
+        tickets.router,
+        webhooks.router,
+        support.router,
+        support_socket.router,
+        realtime.router,
     ],
     "v2": [endpoints_v2.router],
 }
 # What takes files, and how large the body may be.
-UPLOADS = {re.compile(r"/v1/products/[^/]+/images"): MAX_IMAGE_BODY_BYTES}
+UPLOADS = {
+    re.compile(r"/v1/products/[^/]+/images"): MAX_IMAGE_BODY_BYTES,
+    re.compile(r"/v1/products/import"): MAX_IMPORT_BODY_BYTES,
+}
 
 
 def create_public_app(settings: Settings) -> FastAPI:
@@ -79,9 +100,10 @@ def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> Fas
     for router in routers:
         app.include_router(router)
     customise(app, settings)
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(as_seen_by(request.scope, app.openapi()))
-
+    app.get("/openapi.json", include_in_schema=False)(get_openapi)
     return app
+
+
+async def get_openapi(request: Request) -> JSONResponse:
+    document: dict[str, Any] = request.app.openapi()
+    return JSONResponse(as_seen_by(request.scope, document))

@@ -9,10 +9,12 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2PasswordBearer
+from starlette.requests import HTTPConnection
 
 from commerce.accounts.authentication import principal_for
 from commerce.accounts.errors import MissingRole, MissingScope, UserRequired
 from commerce.accounts.principal import Principal, Role, Scope
+from commerce.accounts.watch import CredentialWatch
 from core.errors import Unauthenticated
 from core.web.dependencies import ResourcesDep
 
@@ -45,13 +47,19 @@ async def get_principal(token: TokenDep, resources: ResourcesDep) -> Principal:
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
 
 
-async def get_somebody(principal: PrincipalDep) -> Principal:
-    if principal.kind == "anonymous":
-        raise Unauthenticated
-    return principal
+@dataclass(frozen=True, slots=True)
+class RequireSomebody:
+    """Lets through people and API keys, whatever their scopes."""
+
+    auth_rule = "somebody"
+
+    async def __call__(self, principal: PrincipalDep) -> Principal:
+        if principal.kind == "anonymous":
+            raise Unauthenticated
+        return principal
 
 
-SomebodyDep = Annotated[Principal, Depends(get_somebody)]
+SomebodyDep = Annotated[Principal, Depends(RequireSomebody())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +109,11 @@ class RequireScope:
         return principal
 
 
+async def get_watch(connection: HTTPConnection) -> CredentialWatch:
+    """This process's."""
+    watch: CredentialWatch = connection.state.watch
+    return watch
+
+
+WatchDep = Annotated[CredentialWatch, Depends(get_watch)]
 CatalogWriter = Annotated[Principal, Depends(RequireScope("catalog:write"))]

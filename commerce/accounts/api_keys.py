@@ -13,10 +13,11 @@ from commerce.accounts.key_secrets import hash_of_key, new_key_id, new_key_secre
 from commerce.accounts.models import ApiKeyRow
 from commerce.accounts.principal import SCOPES, SCOPES_OF, Principal
 from commerce.accounts.repository import api_key
+from commerce.accounts.watch import CREDENTIALS
 from commerce.audit.log import SYSTEM, AuditLog
 from commerce.catalog.text import is_storable
 from core.clock import Clock
-from core.database import Database, WriteSession
+from core.database import Database, WriteSession, announce
 from core.errors import FieldError
 
 
@@ -76,6 +77,7 @@ class ApiKeyService:
         await self._session.flush()
         after = {"secret_before_ends": _text(row.previous_expires_at)}
         await self._audit.record("api_key.rotate", row.id, None, after)
+        announce(self._session, CREDENTIALS)
         return NewKey(api_key(row), secret)
 
     async def revoke(self, key_id: str, *, owner: Principal) -> None:
@@ -84,6 +86,7 @@ class ApiKeyService:
         row.revoked_at = self._clock.now()
         await self._session.flush()
         await self._audit.record("api_key.revoke", key_id, {"revoked_at": None}, {"revoked_at": _text(row.revoked_at)})
+        announce(self._session, CREDENTIALS)
 
     async def _locked(self, key_id: str, owner: Principal) -> ApiKeyRow:
         own = select(ApiKeyRow).where(

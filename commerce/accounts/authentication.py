@@ -56,7 +56,7 @@ async def principal_for(token: str | None, resources: Resources, door: Door) -> 
         return await _of_key(token, resources, now)
     claims = AccessTokens(resources.keyring).read(token, _AUDIENCES[door], now)
     async with resources.database.read() as session:
-        return await _of_claims(session, claims, now)
+        return await principal_of_claims(session, claims, now)
 
 
 async def _of_key(key: str, resources: Resources, now: datetime) -> Principal:
@@ -71,9 +71,16 @@ async def _of_key(key: str, resources: Resources, now: datetime) -> Principal:
 
 async def authenticate(session: ReadSession, key: str, now: datetime) -> tuple[Principal, datetime | None]:
     """Whom the key stands for, and when its use was noted last. Raises InvalidApiKey, the same for every reason."""
-    statement = select(*_KEY).outerjoin(UserRow, UserRow.id == ApiKeyRow.user_id).where(ApiKeyRow.id == key_id_of(key))
+    return await principal_of_key(session, key_id_of(key), hash_of_key(key), now)
+
+
+async def principal_of_key(
+    session: ReadSession, key_id: str, key_hash: bytes, now: datetime
+) -> tuple[Principal, datetime | None]:
+    """As `authenticate`, of a key whose secret was hashed before."""
+    statement = select(*_KEY).outerjoin(UserRow, UserRow.id == ApiKeyRow.user_id).where(ApiKeyRow.id == key_id)
     row = (await session.execute(statement)).one_or_none()
-    ends = _ends(row, hash_of_key(key))
+    ends = _ends(row, key_hash)
     if row is None or row.revoked_at is not None or any(end <= now for end in ends):
         raise InvalidApiKey
     if row.disabled_at is not None or row.deleted_at is not None:
@@ -87,6 +94,7 @@ async def authenticate(session: ReadSession, key: str, now: datetime) -> tuple[P
         role=row.role,
         email=row.email,
         expires_at=min(ends, default=None),
+        key_hash=key_hash,
     )
     return principal, row.last_used_at
 
@@ -109,7 +117,8 @@ async def _note_use(database: Database, key_id: str | None, now: datetime) -> No
         await session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id, stale).values(last_used_at=now))
 
 
-async def _of_claims(session: ReadSession, claims: Claims, now: datetime) -> Principal:
+async def principal_of_claims(session: ReadSession, claims: Claims, now: datetime) -> Principal:
+    """Raises Unauthenticated where the sign-in has ended."""
     holds = (
         SignInRow.id == claims.sign_in_id,
         SignInRow.audience == claims.audience,

@@ -80,6 +80,22 @@ class EmailTaken(Conflict):
     title = "Address taken"
 
 
+class InvalidTicket(Unauthenticated):
+    """The ticket is unknown, used, expired or for another stream, or who asked for it may not come in any more."""
+
+    code = "invalid_ticket"
+    title = "Invalid ticket"
+
+
+class CredentialRevoked(Unauthenticated):
+    """While the stream was open, your sign-in or key was revoked, its rights changed, or its ticket opened another
+    stream. With credentials that are good now you can open it anew.
+    """
+
+    code = "credential_revoked"
+    title = "Credential revoked"
+
+
 class UserNotFound(NotFound):
     """There is no account with this id."""
 

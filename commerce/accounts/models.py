@@ -49,6 +49,24 @@ class RefreshTokenRow(Base):
     used_at: Mapped[datetime | None]
 
 
+class TicketRow(Base):
+    """Stands for the credential that asked for it, where no header can be sent. Only a hash of it is here."""
+
+    __tablename__ = "tickets"
+
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    use: Mapped[str] = mapped_column(String)
+    # The one or the other; of a key also which of its secrets.
+    sign_in_id: Mapped[str | None] = mapped_column(ForeignKey("sign_ins.id", ondelete="CASCADE"), index=True)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    key_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # Of the access token that asked for it.
+    token_expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    uses: Mapped[int]
+
+
 class ApiKeyRow(Base):
     """A key's secret is not here, only its SHA-256: the secret has 190 bits, so that no slow hash is needed."""
 

@@ -1,6 +1,6 @@
 """Who makes a request, the same on every door and every transport."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -32,6 +32,14 @@ SCOPES_OF: dict[Role, frozenset[Scope]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class TicketUse:
+    """The next use of a ticket ends this one."""
+
+    secret_hash: bytes
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Per request. An anonymous caller has no id and no scope.
 
@@ -47,11 +55,19 @@ class Principal:
     email: str | None = None
     sign_in_id: str | None = None  # of a user: what logging out revokes
     expires_at: datetime | None = None  # of the token or key
+    # Which of a key's secrets it was, and which use of a ticket: what else can end while the caller stays who it is.
+    key_hash: bytes | None = field(default=None, repr=False, compare=False)
+    ticket: TicketUse | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """`user:usr_...`, `api_key:...` or `anonymous`: for the audit log, idempotency keys and limits."""
         return f"{self.kind}:{self.id}" if self.id is not None else self.kind
+
+    @property
+    def owner(self) -> str | None:
+        """Whose what it makes is: the person, or the shop's own key."""
+        return self.user_id if self.user_id is not None else self.id
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes
@@ -71,9 +87,20 @@ class Principal:
         return self.kind != "anonymous" and self.role in (None, "admin")
 
     @property
+    def answers_customers(self) -> bool:
+        """Staff, their keys and the shop's own keys, where they have the scope: in every support room."""
+        return self.sees_everybody and self.may("support:write")
+
+    @property
+    def chats(self) -> bool:
+        """People, in rooms of their own at least; a key only where it has the scope, which customers' have not."""
+        return self.kind == "user" or self.answers_customers
+
+    @property
     def sees_unpublished(self) -> bool:
         """Who may change products may see those that are not on sale."""
         return self.may("catalog:write")
 
 
 ANONYMOUS = Principal("anonymous")
+PROGRAM = Principal("api_key", "program", frozenset(SCOPES))  # as jobs read: all there is

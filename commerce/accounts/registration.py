@@ -28,7 +28,7 @@ async def registration(
 
     async def register(session: WriteSession) -> User:
         return await AccountService(session, resources.clock, actor=actor).register(
-            command, password_hash=password_hash
+            command, password_hash=password_hash, welcome_by=resources.jobs
         )
 
     return register

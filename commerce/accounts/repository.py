@@ -54,6 +54,13 @@ class AccountRepository(Repository):
         page = await self.keyset_page(statement, _USERS_NEWEST_FIRST, limit=limit, after=after)
         return Slice([_user(row) for row in page.items], page.cursors, page.has_next)
 
+    async def staff(self, *, limit: int) -> list[User]:
+        """Those who may sign in, by the time of their joining."""
+        statement = select(*_USER).where(
+            UserRow.role != "customer", UserRow.disabled_at.is_(None), UserRow.deleted_at.is_(None)
+        )
+        return [_user(row) for row in await self._session.execute(statement.order_by(UserRow.id).limit(limit))]
+
     async def any_user(self) -> bool:
         return await self._session.scalar(select(UserRow.id).limit(1)) is not None
 

@@ -1,19 +1,24 @@
 """What can be done to people's accounts. Callers own the transaction; nothing here commits."""
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from commerce.accounts.commands import RegisterUser
 from commerce.accounts.entities import User
 from commerce.accounts.errors import EmailTaken, LastAdmin, UserNotFound
+from commerce.accounts.jobs import WelcomeMail, send_welcome
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
+from commerce.accounts.watch import CREDENTIALS
 from commerce.audit.log import AuditLog
+from commerce.support.models import MessageRow
+from commerce.webhooks.models import EndpointRow
 from core import eventlog
 from core.clock import Clock
-from core.database import DuplicateValue, WriteSession, translated_errors
+from core.database import DuplicateValue, WriteSession, announce, translated_errors
 from core.eventlog import NewEvent
 from core.ids import new_id
+from core.jobs.jobs import Jobs
 
 _TAKEN = "there is an account with this address"
 
@@ -27,9 +32,11 @@ class AccountService:
         self._audit = AuditLog(session, clock, actor)
         self._accounts = AccountRepository(session)
 
-    async def register(self, command: RegisterUser, role: Role = "customer", *, password_hash: str) -> User:
+    async def register(
+        self, command: RegisterUser, role: Role = "customer", *, password_hash: str, welcome_by: Jobs | None = None
+    ) -> User:
         """`password_hash` is the command's password's: it takes long, and so was made before the transaction began
-        (`commerce.accounts.registration`). Raises EmailTaken.
+        (`commerce.accounts.registration`). With `welcome_by` they get a mail. Raises EmailTaken.
         """
         if await self._accounts.user_by_email(command.email) is not None:
             raise EmailTaken(_TAKEN)
@@ -53,6 +60,8 @@ class AccountService:
         except DuplicateValue:  # somebody else was quicker
             raise EmailTaken(_TAKEN) from None
         await self._audit.record("user.register", user.id, None, {"role": role})
+        if welcome_by is not None:
+            await welcome_by.enqueue(self._session, send_welcome, WelcomeMail(user_id=user.id), dedup_key=user.id)
         data = {"id": user.id, "email": user.email, "role": role}
         await eventlog.append(self._session, [NewEvent("user.registered", user.id, data, "staff")], now)
         return user
@@ -86,8 +95,8 @@ class AccountService:
         return await self._read(user_id)
 
     async def delete(self, user_id: str) -> User:
-        """Forgets who it was, and ends sign-ins and keys. The row stays, for orders and the audit log, which name its
-        id. Raises UserNotFound, LastAdmin.
+        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders,
+        messages and the audit log, which name its id. Raises UserNotFound, LastAdmin.
         """
         row = await self._locked(user_id)
         now = self._clock.now()
@@ -97,6 +106,8 @@ class AccountService:
         await self._end_sign_ins(user_id)
         keys = update(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
         await self._session.execute(keys.values(revoked_at=now))
+        await self._session.execute(delete(EndpointRow).where(EndpointRow.user_id == user_id))
+        await self._session.execute(update(MessageRow).where(MessageRow.author_id == user_id).values(author_name=""))
         await self._audit.record("user.delete", user_id, {"role": row.role}, None)
         return await self._read(user_id)
 
@@ -117,6 +128,7 @@ class AccountService:
     async def _save(self, row: UserRow) -> None:
         row.updated_at = self._clock.now()
         await self._session.flush()
+        announce(self._session, CREDENTIALS)
 
     async def _end_sign_ins(self, user_id: str) -> None:
         open_ones = update(SignInRow).where(SignInRow.user_id == user_id, SignInRow.revoked_at.is_(None))

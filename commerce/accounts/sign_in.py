@@ -20,8 +20,9 @@ from commerce.accounts.tokens import (
     hash_of,
     looks_like_refresh_token,
 )
+from commerce.accounts.watch import CREDENTIALS
 from commerce.audit.log import SYSTEM, AuditLog
-from core.database import WriteSession
+from core.database import WriteSession, announce
 from core.ids import new_id
 from core.resources import Resources
 
@@ -191,4 +192,5 @@ async def _revoke(session: WriteSession, sign_in_id: str, now: datetime) -> bool
         .values(revoked_at=now)
         .returning(SignInRow.id)
     )
+    announce(session, CREDENTIALS)
     return ended is not None

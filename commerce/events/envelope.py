@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field
 
 from core.eventlog import Event
+from core.settings import Settings
 
 EventType = Literal[
     "product.created",
@@ -38,6 +39,11 @@ class CloudEvent(BaseModel):
     data: dict[str, Any]
 
 
+def event_source(settings: Settings) -> str:
+    public_url = settings.server.public_url
+    return str(public_url).rstrip("/") if public_url is not None else "urn:portico"
+
+
 def cloud_event(event: Event, source: str) -> CloudEvent:
     return CloudEvent.model_validate(
         {
@@ -49,3 +55,13 @@ def cloud_event(event: Event, source: str) -> CloudEvent:
             "data": event.data,
         }
     )
+
+
+class EventEncoder:
+    """An event as it goes over the wire. One per process and source: `Shared.form` knows its methods again."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def json(self, event: Event) -> bytes:
+        return cloud_event(event, self._source).model_dump_json().encode()

@@ -78,6 +78,11 @@ class Derivatives:
         data = await self._flights.run(derivative.key, lambda: self._made(derivative))
         return ObjectBody(len(data), _once(data))
 
+    async def make(self, derivative: Derivative) -> None:
+        """Ahead of who will ask for it. Raises as `open`."""
+        if await self._objects.head(derivative.key) is None:
+            await self._flights.run(derivative.key, lambda: self._made(derivative))
+
     async def _made(self, derivative: Derivative) -> bytes:
         async with self._pool.turn() as ask:
             # Who looked before the one before us had finished is here too.

@@ -12,6 +12,7 @@ from commerce.orders.commands import CancelOrder, PayOrder, PlaceOrder, ShipOrde
 from commerce.orders.entities import Order, Payment, State
 from commerce.orders.errors import OrderNotFound, OrderNotYours, Overpayment, PaymentReferenceUsed
 from commerce.orders.events import order_event, stock_changed
+from commerce.orders.jobs import tell_of_order
 from commerce.orders.models import OrderLineRow, OrderRow, PaymentRow, ShipmentRow
 from commerce.orders.placing import Choice, choices, email_of, require_stock, shipping_of
 from commerce.orders.repository import OrderRepository
@@ -27,6 +28,7 @@ from core.clock import Clock
 from core.database import WriteSession
 from core.errors import FieldError, Invalid
 from core.ids import new_id
+from core.jobs.jobs import Jobs
 from core.money import CurrencyMismatch, Money, total
 
 
@@ -36,8 +38,9 @@ class OrderService:
     `currency` is the shop's: orders are placed in no other. Who may see an order but not change it gets OrderNotYours.
     """
 
-    def __init__(self, session: WriteSession, clock: Clock, *, principal: Principal, currency: str) -> None:
+    def __init__(self, session: WriteSession, clock: Clock, *, principal: Principal, currency: str, jobs: Jobs) -> None:
         self._session = session
+        self._jobs = jobs
         self._principal = principal
         self._currency = currency
         self._now = clock.now()
@@ -67,6 +70,7 @@ class OrderService:
             self._session, _LINES, [_line(order_id, at, choice, left) for at, choice in enumerate(merged)]
         )
         order = await self._read(order_id)
+        await tell_of_order(self._session, self._jobs, order)
         kinds: list[EventType] = ["order.placed", "order.paid"] if state == "paid" else ["order.placed"]
         await self._finish("order.place", None, order, kinds, levels)
         return order

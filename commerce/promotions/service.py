@@ -11,19 +11,24 @@ from commerce.audit.log import AuditLog
 from commerce.promotions.commands import PromotionData, data_of
 from commerce.promotions.entities import Promotion
 from commerce.promotions.errors import DuplicateCode, PromotionNotFound
+from commerce.promotions.events import promotion_event
+from commerce.promotions.jobs import plan
 from commerce.promotions.models import PromotionRow
 from commerce.promotions.repository import PromotionRepository
+from core import eventlog
 from core.clock import Clock
 from core.database import WriteSession
 from core.errors import FieldError, StaleVersion
 from core.ids import new_id
+from core.jobs.jobs import Jobs
 
 
 class PromotionService:
     """Per transaction. Orders keep what was taken off them, whatever becomes of the promotion."""
 
-    def __init__(self, session: WriteSession, clock: Clock, *, actor: str) -> None:
+    def __init__(self, session: WriteSession, clock: Clock, jobs: Jobs, *, actor: str) -> None:
         self._session = session
+        self._jobs = jobs
         self._clock = clock
         self._promotions = PromotionRepository(session)
         self._audit = AuditLog(session, clock, actor)
@@ -34,7 +39,7 @@ class PromotionService:
         values = _values(data) | {"id": promotion_id, "version": 1, "created_at": now, "updated_at": now}
         await self._write(insert(PromotionRow).values(values), data)
         await self._audit.record("promotion.create", promotion_id, None, _audited(data))
-        return await self._read(promotion_id)
+        return await self._planned(promotion_id, None)
 
     async def update(
         self,
@@ -55,13 +60,16 @@ class PromotionService:
         values = _values(data) | {"version": promotion.version + 1, "updated_at": self._clock.now()}
         await self._write(update(PromotionRow).where(PromotionRow.id == promotion_id).values(values), data)
         await self._audit.record("promotion.update", promotion_id, _audited(before), _audited(data))
-        return await self._read(promotion_id)
+        return await self._planned(promotion_id, promotion)
 
     async def delete(self, promotion_id: str, *, expected_version: int | None = None) -> None:
-        """Its code is free again. Raises PromotionNotFound, StaleVersion."""
+        """Its code is free again; one that has begun ends now. Raises PromotionNotFound, StaleVersion."""
         promotion = await self._locked(promotion_id, expected_version)
         await self._session.execute(delete(PromotionRow).where(PromotionRow.id == promotion_id))
         await self._audit.record("promotion.delete", promotion_id, _audited(data_of(promotion)), None)
+        now = self._clock.now()
+        if promotion.starts_at <= now < promotion.ends_at:
+            await eventlog.append(self._session, [promotion_event("promotion.ended", promotion)], now)
 
     async def _locked(self, promotion_id: str, expected_version: int | None) -> Promotion:
         promotion = await self._promotions.get(promotion_id, lock=True)
@@ -71,9 +79,10 @@ class PromotionService:
             raise StaleVersion(f"the promotion is at version {promotion.version}, not {expected_version}")
         return promotion
 
-    async def _read(self, promotion_id: str) -> Promotion:
+    async def _planned(self, promotion_id: str, was: Promotion | None) -> Promotion:
         promotion = await self._promotions.get(promotion_id)
         assert promotion is not None  # noqa: S101  written by this transaction
+        await plan(self._session, self._jobs, promotion, self._clock.now(), was=was)
         return promotion
 
     async def _write(self, statement: UpdateBase, data: PromotionData) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 from core.errors import Unavailable
 
 MAX_KEY = 512
+_RANGE = 1024 * 1024  # read and held at once
 # Segments that begin with a letter or digit: none climbs, hides, or is one of the store's own unfinished files.
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
@@ -66,6 +67,20 @@ class Objects(Protocol):
     def list(self, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         """Everything below `prefix`, which is whole segments, in no order."""
         ...
+
+    async def forget_unfinished(self, before: datetime) -> None:
+        """What is left of a `put` whose process was killed before then. S3 does it by a rule of the bucket's own."""
+        ...
+
+
+async def ranged(objects: Objects, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes from `start` up to and without `end`, both within the object; raises as `Objects.get` does.
+
+    Each piece is a request of its own: unlike with `stream`, the store waits for no reader, however slow, and a client
+    that leaves in between leaves nothing open.
+    """
+    for place in range(start, end, _RANGE):
+        yield await objects.get(key, start=place, end=min(place + _RANGE, end))
 
 
 def checked(key: str) -> str:

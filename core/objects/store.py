@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -34,7 +34,7 @@ async def open_objects(url: str) -> AsyncIterator[Objects]:
     scheme = urlsplit(url).scheme
     if scheme == "file":
         folder = _folder(url)
-        yield StoredObjects(LocalStore(folder), folder)
+        yield StoredObjects(LocalStore(folder, automatic_cleanup=True), folder)  # a folder goes with its last file
     elif scheme == "s3":
         plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         store = S3Store.from_url(
@@ -104,6 +104,10 @@ class StoredObjects:
                 for meta in some:
                     yield _info(meta)
 
+    async def forget_unfinished(self, before: datetime) -> None:
+        if self._folder is not None:
+            await asyncio.to_thread(_sweep, self._folder, before.timestamp())
+
 
 async def _chunks(key: str, result: "GetResult") -> AsyncIterator[bytes]:
     with _our_errors(key):
@@ -113,6 +117,13 @@ async def _chunks(key: str, result: "GetResult") -> AsyncIterator[bytes]:
 
 def _info(meta: "ObjectMeta") -> ObjectInfo:
     return ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
+
+
+def _sweep(folder: Path, before: float) -> None:
+    for path in folder.rglob("*#*"):  # as the store names what is not whole yet, and as no key can be
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _settle(folder: Path, key: str) -> None:

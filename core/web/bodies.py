@@ -24,12 +24,15 @@ class InflatingRequest(Request):
 
 def decoded(request: Request, limit: int) -> Request:
     """The request, reading its body as Content-Encoding says. Raises UnsupportedMediaType for other than gzip."""
+    return InflatingRequest(request, limit) if is_gzipped(request) else request
+
+
+def is_gzipped(request: Request) -> bool:
+    """Whether Content-Encoding says so. Raises UnsupportedMediaType for any other."""
     encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
-    if encoding in ("gzip", "x-gzip"):
-        return InflatingRequest(request, limit)
-    if encoding != "identity":
+    if encoding not in ("gzip", "x-gzip", "identity"):
         raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} is not read; send gzip or none")
-    return request
+    return encoding != "identity"
 
 
 def require_json(request: Request) -> None:

@@ -9,6 +9,8 @@ from starlette.requests import HTTPConnection
 from core.database import ReadSession, WriteSession
 from core.resources import Resources
 from core.settings import Settings
+from core.streams.broadcast import Broadcast
+from core.tailer import Tailer
 
 
 async def get_resources(connection: HTTPConnection) -> Resources:
@@ -34,6 +36,24 @@ async def get_settings(resources: ResourcesDep) -> Settings:
 
 
 SettingsDep = Annotated[Settings, Depends(get_settings)]
+
+
+async def get_tailer(connection: HTTPConnection) -> Tailer:
+    """This process's."""
+    tailer: Tailer = connection.state.tailer
+    return tailer
+
+
+TailerDep = Annotated[Tailer, Depends(get_tailer)]
+
+
+async def get_broadcast(connection: HTTPConnection) -> Broadcast:
+    """As the tailer."""
+    broadcast: Broadcast = connection.state.broadcast
+    return broadcast
+
+
+BroadcastDep = Annotated[Broadcast, Depends(get_broadcast)]
 
 
 async def open_read_session(resources: ResourcesDep) -> AsyncIterator[ReadSession]:

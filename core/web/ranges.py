@@ -1,48 +1,27 @@
-"""Parts of stored files (RFC 9110, 14): one range of bytes of what has a size and can be read at any place."""
+"""Parts of stored files (RFC 9110, 14): one range of bytes of an object, or of what is in memory."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
+from core.objects import Objects, ranged
 from core.web.middleware.head import is_head
 
-_CHUNK = 256 * 1024  # read and held at once
 _RANGE = re.compile(r"bytes=([0-9]{0,100})-([0-9]{0,100})", re.IGNORECASE)
 
 
-class Source(Protocol):
-    """A file that does not change while it is sent."""
-
-    @property
-    def size(self) -> int: ...
-
-    async def read(self, start: int, end: int) -> bytes:
-        """The bytes from `start` up to and without `end`, both within the size."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file on disk, opened for each read: nothing is left open when a client leaves."""
+class StoredFile:
+    """An object that does not change while it is sent."""
 
-    path: Path
+    objects: Objects
+    key: str
     size: int
-
-    async def read(self, start: int, end: int) -> bytes:
-        return await to_thread.run_sync(self._read, start, end)
-
-    def _read(self, start: int, end: int) -> bytes:
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)
 
 
 def wanted_range(scope: Scope, size: int, etag: str | None) -> tuple[int, int] | None:
@@ -76,7 +55,7 @@ def _is_strongly(etag: str | None, condition: str) -> bool:
 
 def file_response(
     scope: Scope,
-    source: bytes | Source,
+    source: bytes | StoredFile,
     bounds: tuple[int, int] | None,
     *,
     media_type: str,
@@ -96,9 +75,5 @@ def file_response(
         return Response(b"", status, described, media_type)
     if isinstance(source, bytes):
         return Response(source[start:end], status, described, media_type)
-    return StreamingResponse(_parts(source, start, end), status, described, media_type)
-
-
-async def _parts(source: Source, start: int, end: int) -> AsyncIterator[bytes]:
-    for place in range(start, end, _CHUNK):
-        yield await source.read(place, min(place + _CHUNK, end))
+    parts = ranged(source.objects, source.key, start, end)
+    return StreamingResponse(parts, status, described, media_type)

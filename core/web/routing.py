@@ -14,6 +14,7 @@ from core.web.bodies import decoded, require_json
 class BodyRoute(APIRoute):
     """Bodies are JSON, or a form where the operation takes one."""
 
+    reads_body: ClassVar[bool] = True  # False: the operation takes it in itself, as it comes
     max_body_bytes: ClassVar[int]  # as the application holds it: what was sent, or what it inflates to
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -23,7 +24,8 @@ class BodyRoute(APIRoute):
         optional = field is not None and not field.field_info.is_required()
 
         async def read(request: Request) -> Response:
-            request = decoded(request, self.max_body_bytes)
+            if self.reads_body:
+                request = decoded(request, self.max_body_bytes)
             if takes_json and not (optional and _has_no_body(request)):
                 require_json(request)
             return await handle(request)

@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import contracts, db, doctor, keys, products, serve, users
+from gateway.cli import contracts, db, doctor, keys, products, serve, users, worker
 
 app = typer.Typer(
     name="portico",
@@ -12,6 +12,7 @@ app = typer.Typer(
     "`portico doctor` checks them. Exit codes: 0 done, 1 refused with one line on stderr, 2 wrong usage.",
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(products.app, name="products")

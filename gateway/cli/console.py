@@ -41,6 +41,19 @@ def settings_or_refuse() -> Settings:
         return load_settings()
 
 
+async def upgrade(database: Database) -> bool:
+    """Brings the schema and the tables of jobs up to date; False when the schema was."""
+    from commerce.schema import migrations  # noqa: PLC0415  Alembic is slow to load
+    from core.clock import SystemClock  # noqa: PLC0415
+    from core.jobs.jobs import Jobs  # noqa: PLC0415
+
+    done = await migrations().upgrade(database)
+    jobs = Jobs(database, SystemClock())
+    await jobs.prepare()
+    await jobs.close()
+    return done
+
+
 @asynccontextmanager
 async def current_database(settings: Settings) -> AsyncIterator[Database]:
     """The database at the newest schema: embedded mode brings it there, a shared one is somebody's decision."""

@@ -30,13 +30,19 @@ def contracts(
 def _documents() -> dict[str, str]:
     from graphql_api.schema import build_schema  # noqa: PLC0415  loads the whole web stack
     from public_api.app import version_documents  # noqa: PLC0415
+    from public_api.realtime.asyncapi import asyncapi_document  # noqa: PLC0415
 
     settings = Settings()
     openapi = {
         f"openapi-{name}.json": json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         for name, document in version_documents(settings).items()
     }
-    return {**openapi, "schema.graphql": build_schema(settings).as_str() + "\n"}
+    asyncapi = json.dumps(asyncapi_document(settings), indent=2, ensure_ascii=False) + "\n"
+    return {
+        **openapi,
+        "asyncapi.json": asyncapi,
+        "schema.graphql": build_schema(production=settings.is_production).as_str() + "\n",
+    }
 
 
 def _read(path: Path) -> str | None:

@@ -3,13 +3,18 @@
 import asyncio
 import json
 import os
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
-from core.health import Check, Health
+from core.errors import AppError
+from core.health import Check
 from core.settings import Settings
 from gateway.cli.console import settings_or_refuse
+
+_LONGEST_LINE = 200
+Probe = Callable[[], Awaitable[str]]  # what there is to say; raises AppError or OSError for what is wrong
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False) -> None:
@@ -41,14 +46,82 @@ def _data_dir(settings: Settings) -> Check:
 
 
 async def _dependencies(settings: Settings) -> list[Check]:
+    from core.mail.mailer import mailer_of  # noqa: PLC0415
+
+    checks = [
+        *await _of_database(settings),
+        await _checked("objects", lambda: _objects(settings)),
+        await _checked("mail", mailer_of(settings).check),
+    ]
+    redis_url = settings.data.redis_url
+    return checks if redis_url is None else [*checks, await _checked("redis", lambda: _redis(redis_url))]
+
+
+async def _of_database(settings: Settings) -> list[Check]:
     from core.database import Database  # noqa: PLC0415
+    from core.jobs.jobs import engine_versions  # noqa: PLC0415
+    from core.jobs.slots import live_workers  # noqa: PLC0415
     from gateway.lifespan import schema_probe  # noqa: PLC0415  Alembic is slow to load
 
     try:
         database = Database(settings.database_url)
     except OSError as error:  # the folder of an SQLite file cannot be made
-        return [Check(name, False, 0, str(error)) for name in ("database", "schema")]
+        return [Check(name, False, 0, str(error)) for name in ("database", "schema", "jobs")]
+
+    async def jobs() -> str:
+        await schema_probe(database)()
+        made, _ = await engine_versions(database)
+        workers = await live_workers(database, settings.data.data_dir / "job-slots")
+        return f"DBOS {made or 'at the next start'}, {workers} {'worker' if workers == 1 else 'workers'} running"
+
     try:
-        return await Health({"database": database.ping, "schema": schema_probe(database)}).check()
+        return [
+            await _checked("database", _silent(database.ping)),
+            await _checked("schema", _silent(schema_probe(database))),
+            await _checked("jobs", jobs),
+        ]
     finally:
         await database.close()
+
+
+async def _redis(url: str) -> str:
+    from core.hub.redis import check  # noqa: PLC0415
+
+    await check(url)
+    return ""
+
+
+async def _objects(settings: Settings) -> str:
+    """Writes, reads and deletes a small object."""
+    from core.ids import new_id  # noqa: PLC0415
+    from core.objects import ObjectNotFound, ObjectsUnavailable  # noqa: PLC0415
+    from core.objects.store import open_objects  # noqa: PLC0415
+
+    key = f"doctor/{new_id('probe')}"
+    async with open_objects(settings.objects_url) as objects:
+        try:
+            await objects.put(key, b"probe")
+            await objects.get(key)
+        except ObjectNotFound as error:
+            raise ObjectsUnavailable("what was written is not there") from error
+        finally:
+            await objects.delete(key)
+    return settings.objects_url
+
+
+def _silent(probe: Callable[[], Awaitable[None]]) -> Probe:
+    async def asked() -> str:
+        await probe()
+        return ""
+
+    return asked
+
+
+async def _checked(name: str, probe: Probe) -> Check:
+    try:
+        return Check(name, True, 0, await probe())
+    except AppError as error:
+        why = f"{error.detail}: {error.__cause__}" if error.__cause__ else error.detail
+    except OSError as error:
+        why = str(error)
+    return Check(name, False, 0, " ".join(why.split())[:_LONGEST_LINE])

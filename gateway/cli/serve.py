@@ -10,7 +10,8 @@ import typer
 
 from core.server_lock import hold_server_lock
 from core.settings import Settings
-from gateway.cli.console import refusals, refuse, settings_or_refuse
+from gateway import heap
+from gateway.cli.console import refusals, refuse, settings_or_refuse, upgrade
 
 
 def serve(
@@ -20,6 +21,8 @@ def serve(
     reload: Annotated[bool, typer.Option("--reload", help="Start again when the code changes (development).")] = False,
 ) -> None:
     """Migrate, then serve all doors in one process. SIGTERM and Ctrl-C drain: requests finish, streams are told."""
+    if not reload:  # the process that watches the code serves nothing
+        heap.hold()
     settings = settings_or_refuse()
     with refusals():
         listener = _listen(host, port)
@@ -61,7 +64,10 @@ async def _prepare(settings: Settings, *, demo: bool) -> list[str]:
     from core.resources import open_database  # noqa: PLC0415
 
     async with open_database(settings) as database:
-        await migrations().upgrade(database)
+        if settings.embedded:  # the tables of jobs are made when the server starts
+            await migrations().upgrade(database)
+        else:
+            await upgrade(database)
         if not demo:
             return []
         await seed_demo(database, SystemClock(), settings.shop.currency)
@@ -90,8 +96,12 @@ def _serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
 
 def _serve_reloading(host: str, port: int) -> None:
     import uvicorn  # noqa: PLC0415
+    from uvicorn.supervisors import ChangeReload  # noqa: PLC0415
 
-    uvicorn.run("gateway.main:app", host=host, port=port, reload=True, log_config=None, access_log=False)
+    from gateway.server import OPTIONS, DrainingServer  # noqa: PLC0415
+
+    config = uvicorn.Config("gateway.main:app", host=host, port=port, reload=True, log_config=None, **OPTIONS)
+    ChangeReload(config, target=DrainingServer(config).run, sockets=[config.bind_socket()]).run()
 
 
 def _say_waiting(settings: Settings, holder: str) -> None:

@@ -82,6 +82,7 @@ async def _run(
 
     async def action(session: WriteSession) -> Order:
         currency = resources.settings.shop.currency
-        return await act(OrderService(session, resources.clock, principal=principal, currency=currency), command)
+        service = OrderService(session, resources.clock, principal=principal, currency=currency, jobs=resources.jobs)
+        return await act(service, command)
 
     return await run_once(info, key, command, action, ORDER)

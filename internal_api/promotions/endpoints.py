@@ -27,7 +27,7 @@ IfMatch = Annotated[str | None, Header(alias="If-Match", description="ETag that 
 
 
 async def get_promotions(principal: Editor, session: WriteSessionDep, resources: ResourcesDep) -> PromotionService:
-    return PromotionService(session, resources.clock, actor=principal.name)
+    return PromotionService(session, resources.clock, resources.jobs, actor=principal.name)
 
 
 PromotionsDep = Annotated[PromotionService, Depends(get_promotions, scope="function")]

@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from commerce.accounts.principal import Principal
-from commerce.events.envelope import CloudEvent, EventType, cloud_event
+from commerce.events.envelope import CloudEvent, EventType, cloud_event, event_source
 from commerce.events.visibility import visible_to
 from core.eventlog import MAX_LIMIT, CursorTooOld, EventLog
 from core.pagination import InvalidCursor
@@ -24,13 +24,16 @@ def _separated(values: Sequence[str]) -> list[str]:
     return [name for value in values for name in value.split(",")]
 
 
-class EventQuery(BaseModel):
+class Narrowed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     after: Annotated[str | None, Field(description="The id of the last event that you have seen.")] = None
     types: Annotated[
         list[EventType], BeforeValidator(_separated), Field(description="Only these; repeated, or with commas between.")
     ] = []
+
+
+class EventQuery(Narrowed):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 100
 
 
@@ -50,14 +53,14 @@ async def list_events(
     settings: SettingsDep,
 ) -> EventPage:
     """What happened, oldest first, of what you may see. Remember the id of the last event and ask again with `after`:
-    nothing is left out and nothing comes twice. Events are kept for 30 days; a cursor from before them is answered 410
-    with the code `reset`.
+    nothing is left out and nothing comes twice. Events of orders need `orders:read` too, those of reports
+    `reports:read`, and for a key those of support rooms `support:write`. Events are kept for 30 days; a cursor from
+    before them is answered 410 with the code `reset`.
     """
     found, more = await EventLog(session).after(
         query.after, visible=visible_to(principal), types=set(query.types), limit=query.limit
     )
-    public_url = settings.server.public_url
-    source = str(public_url).rstrip("/") if public_url is not None else "urn:portico"
+    source = event_source(settings)
     response.headers["Cache-Control"] = "private, no-store"
     items = [cloud_event(event, source) for event in found]
     return EventPage(items=items, next=items[-1].id if more else None)

@@ -16,6 +16,7 @@ from commerce.media.derivatives import Derivative, Derivatives, Format, negotiat
 from commerce.media.entities import MediaImage
 from commerce.media.errors import REFUSALS, ImageNotFound, ImageTooLarge
 from commerce.media.geometry import MAX_SIZE, Fit, box_of
+from commerce.media.jobs import MakeDerivatives, make_derivatives
 from commerce.media.repository import MediaRepository, Shown
 from commerce.media.uploads import Placement, Uploads, attach
 from core.database import WriteSession
@@ -109,6 +110,7 @@ async def upload_image(
     placement = Placement(_address(request, image, resources), alt, version)
 
     async def action(session: WriteSession) -> entities.Image:
+        await resources.jobs.enqueue(session, make_derivatives, MakeDerivatives(image_id=image.id))
         catalog = CatalogService(session, resources.clock, actor=principal.name)
         return await attach(catalog, session, image, placement)
 

@@ -80,7 +80,9 @@ class OrderDesk:
         async def action(session: WriteSession) -> Order:
             resources = self.once.resources
             currency = resources.settings.shop.currency
-            service = OrderService(session, resources.clock, principal=self.principal, currency=currency)
+            service = OrderService(
+                session, resources.clock, principal=self.principal, currency=currency, jobs=resources.jobs
+            )
             return await act(service, command)
 
         return await self.once.run(command, action, ORDER)

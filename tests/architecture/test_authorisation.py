@@ -4,6 +4,7 @@ A row names the rule of an operation; each rule says what each caller is answere
 a row without an operation. Bodies and ids name nothing, so that whoever is let in is answered 404 or 422 at worst.
 """
 
+import json
 import re
 from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from httpx2.websockets import AsyncWebSocketClient, WebSocketUpgradeError
 from commerce.accounts.entities import User
 from commerce.accounts.principal import ROLES, SCOPES
 from core.errors import error_classes
+from core.eventlog import event_id
 from core.ids import new_id
 from core.resources import Resources
 from core.settings import Settings
@@ -46,14 +48,16 @@ SCOPES_OF_PEOPLE: dict[str, set[str]] = {
     "admin": set(SCOPES),
 }
 # open: credentials are not looked at.   anyone: anonymous callers too, but not those with bad credentials.
+# somebody: people and keys.
 # user: people, no keys.   scope: whoever has it.   staff: at the internal door, whoever has the role or a higher one.
-# metrics: all staff, and the metrics token.
+# metrics: all staff, and the metrics token.   chat: people, and keys with support:write.
 OPERATIONS = {
     "GET /": "open",
     "GET /healthz": "open",
     "GET /readyz": "open",
     "GET /public/docs": "open",
     "GET /public/docs/{version}": "open",
+    "GET /public/asyncapi.json": "open",
     "GET /public/problems": "open",
     "GET /public/problems/{code}": "open",
     "GET /public/v1/openapi.json": "open",
@@ -75,6 +79,7 @@ OPERATIONS = {
     "POST /public/v1/api-keys": "user",
     "POST /public/v1/api-keys/{key_id}/rotate": "user",
     "DELETE /public/v1/api-keys/{key_id}": "user",
+    "POST /public/v1/tickets": "somebody",
     "POST /public/v1/orders": "scope orders:write",
     "GET /public/v1/orders": "scope orders:read",
     "GET /public/v1/orders/export": "scope orders:read",
@@ -82,7 +87,29 @@ OPERATIONS = {
     "POST /public/v1/orders/{order_id}/payments": "scope orders:write",
     "POST /public/v1/orders/{order_id}/cancel": "scope orders:write",
     "POST /public/v1/orders/{order_id}/shipments": "scope orders:write",
+    "GET /public/v1/jobs/{job_id}": "somebody",
+    "POST /public/v1/jobs/{job_id}/cancel": "somebody",
+    "GET /public/v1/jobs/{job_id}/errors": "somebody",
+    "POST /public/v1/products/import": "scope catalog:write",
+    "POST /public/v1/reports/sales": "scope reports:read",
+    "GET /public/v1/reports/{report_id}/download": "scope reports:read",
     "GET /public/v1/events": "scope events:read",
+    "WEBSOCKET /public/v1/ws": "scope events:read",
+    "GET /public/v1/events/stream": "scope events:read",
+    "GET /public/v1/webhook-endpoints": "scope webhooks:write",
+    "POST /public/v1/webhook-endpoints": "scope webhooks:write",
+    "GET /public/v1/webhook-endpoints/{endpoint_id}": "scope webhooks:write",
+    "PATCH /public/v1/webhook-endpoints/{endpoint_id}": "scope webhooks:write",
+    "DELETE /public/v1/webhook-endpoints/{endpoint_id}": "scope webhooks:write",
+    "POST /public/v1/webhook-endpoints/{endpoint_id}/rotate-secret": "scope webhooks:write",
+    "POST /public/v1/webhook-endpoints/{endpoint_id}/test": "scope webhooks:write",
+    "GET /public/v1/webhook-endpoints/{endpoint_id}/deliveries": "scope webhooks:write",
+    "POST /public/v1/webhook-endpoints/{endpoint_id}/redeliver": "scope webhooks:write",
+    "POST /public/v1/webhook-deliveries/{delivery_id}/redeliver": "scope webhooks:write",
+    "GET /public/v1/support/rooms": "chat",
+    "GET /public/v1/support/rooms/{room}/messages": "chat",
+    "POST /public/v1/support/rooms/{room}/messages": "chat",
+    "WEBSOCKET /public/v1/support/rooms/{room}/ws": "chat",
     "GET /public/v2/openapi.json": "open",
     "GET /public/v2/products": "anyone",
     "POST /internal/auth/token": "open",
@@ -95,15 +122,27 @@ OPERATIONS = {
     "GET /internal/users/{user_id}": "staff support",
     "PATCH /internal/users/{user_id}": "staff admin",
     "DELETE /internal/users/{user_id}": "staff admin",
+    "GET /internal/jobs": "staff support",
+    "GET /internal/jobs/queues": "staff support",
+    "GET /internal/jobs/{job_id}": "staff support",
+    "POST /internal/jobs/{job_id}/cancel": "staff admin",
+    "POST /internal/jobs/{job_id}/retry": "staff admin",
+    "GET /internal/invariants": "staff support",
+    "WEBSOCKET /internal/ws/echo": "staff support",
+    "POST /internal/invariants": "staff editor",
     "GET /internal/promotions": "staff support",
     "GET /internal/promotions/{promotion_id}": "staff support",
     "POST /internal/promotions": "staff editor",
     "PATCH /internal/promotions/{promotion_id}": "staff editor",
     "DELETE /internal/promotions/{promotion_id}": "staff editor",
+    "GET /internal/events/lag": "staff support",
+    "GET /internal/webhooks": "staff support",
     "GET /graphql/": "anyone",
     "POST /graphql/": "anyone",
     "WEBSOCKET /graphql/": "anyone",
 }
+# Streams that end by themselves: after a cursor that the log does not reach.
+QUERIES = {"GET /public/v1/events/stream": f"?after={event_id(2**63 - 1)}"}
 _REFUSAL = "{ __typename ... on UserError { code } }"
 # The rule of each field, and how to ask for it.
 FIELDS = {
@@ -122,6 +161,10 @@ FIELDS = {
         f'placeOrder(input: {{lines: []}}, idempotencyKey: "KEY") {_REFUSAL}',
     ),
     "mutation cancelOrder": ("scope orders:write", f'cancelOrder(id: "ord_nothing") {_REFUSAL}'),
+    # Subscriptions that end by themselves: with a cursor that is none, after the caller was asked for.
+    "subscription productUpdates": ("anyone", 'productUpdates(after: "nothing") { id }'),
+    "subscription orderUpdates": ("scope orders:read events:read", 'orderUpdates(after: "nothing") { id }'),
+    "subscription supportMessages": ("chat", 'supportMessages(room: "nowhere", after: "nothing") { id }'),
 }
 
 
@@ -135,10 +178,14 @@ def refusal(rule: str, caller: str) -> int | None:
             let_in = CALLERS
         case "anyone":
             let_in = ("anonymous", *known)
+        case "somebody":
+            let_in = known
         case "user":
             let_in = PEOPLE
         case "scope":
-            let_in = [each for each in known if wanted in SCOPES_OF_PEOPLE.get(each, {each})]
+            let_in = [each for each in known if set(wanted.split()) <= set(SCOPES_OF_PEOPLE.get(each, {each}))]
+        case "chat":
+            let_in = (*PEOPLE, "support:write")
         case "staff":
             let_in = STAFF[STAFF.index(wanted) :]
         case "metrics":
@@ -204,7 +251,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation(app: FastAPI) -> N
 
 
 def test_every_field_of_graphql_has_a_row_and_every_row_a_field(settings: Settings) -> None:
-    schema = build_schema(settings)._schema
+    schema = build_schema(production=settings.is_production)._schema
     roots = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}
 
     fields = {f"{kind} {name}" for kind, root in roots.items() if root is not None for name in root.fields}
@@ -228,7 +275,7 @@ async def test_operation_lets_in_whom_it_should_and_nobody_else(
     client: httpx2.AsyncClient, callers: Callers, operation: str
 ) -> None:
     method, path = operation.split()
-    path = re.sub(r"\{\w+\}", "nothing", path)
+    path = re.sub(r"\{\w+\}", "nothing", path) + QUERIES.get(operation, "")
     answers = {}
 
     for caller in CALLERS:
@@ -270,6 +317,8 @@ async def test_field_lets_in_whom_it_should_and_nobody_else(
     for caller in CALLERS:
         query = f"{kind} {{ {selection.replace('KEY', new_id('key'))} }}"
         headers = await callers.headers(caller, internal=False)
+        if kind == "subscription":
+            headers = {**headers, "Accept": "text/event-stream"}
         answers[caller] = field_refused_by(await client.post("/graphql", json={"query": query}, headers=headers))
 
     assert answers == {caller: refusal(rule, caller) for caller in CALLERS}
@@ -279,8 +328,11 @@ def field_refused_by(response: httpx2.Response) -> int | None:
     """By its error, or by the refusal in its result: their codes are REST's."""
     if response.status_code != 200:
         return response.status_code
-    body = response.json()
+    streamed = response.headers["content-type"].startswith("text/event-stream")
+    body = json.loads(response.text.partition("data: ")[2].partition("\n")[0]) if streamed else response.json()
     codes = [error["extensions"]["code"] for error in body.get("errors", ())]
     assert "data" in body, body  # else the row asks wrongly
-    codes += [result["code"] for result in body["data"].values() if isinstance(result, dict) and "code" in result]
+    codes += [
+        result["code"] for result in (body["data"] or {}).values() if isinstance(result, dict) and "code" in result
+    ]
     return next(filter(None, (refused_by(status_of(error_classes()[code])) for code in codes)), None)

@@ -25,6 +25,7 @@ LONGEST_FILE = 400
 OPEN = {
     "GET /public/docs",
     "GET /public/docs/{version}",
+    "GET /public/asyncapi.json",
     "GET /public/problems",
     "GET /public/problems/{code}",
     "GET /public/v1/openapi.json",

@@ -1,19 +1,25 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from dbos._schemas.system_database import SystemSchema
 from sqlalchemy import Connection, text
 
+import commerce.schema
 from commerce.schema import METADATA, migrations
 from core.database import Database, DatabaseUnavailable
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-    """Not what a migration adds for the full-text search of one database alone."""
+    """Not what a migration adds for the full-text search of one database alone, nor DBOS's tables."""
     words = {("column", "words"), ("index", "ix_product_documents_words")}
-    return not (kind == "table" and (name or "").startswith("product_fts")) and (kind, name) not in words
+    theirs = {table.name for table in SystemSchema.metadata_obj.tables.values()} | {"dbos_migrations"}
+    search = (name or "").startswith("product_fts")
+    return not (kind == "table" and (search or name in theirs)) and (kind, name) not in words
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -41,6 +47,16 @@ async def test_second_upgrade_does_nothing(empty_database: Database) -> None:
 
     assert (first, second) == (True, False)
     assert await migrations().current(empty_database) == migrations().head()
+
+
+def test_files_of_revisions_are_named_in_the_order_that_alembic_finds() -> None:
+    folder = Path(commerce.schema.__file__).parent / "migrations"
+    scripts = ScriptDirectory(str(folder))
+
+    revisions = [script.revision for script in scripts.walk_revisions()]
+
+    assert revisions == sorted((file.name[:4] for file in (folder / "versions").glob("*.py")), reverse=True)
+    assert migrations().head() == scripts.get_current_head() == revisions[0]
 
 
 async def test_two_upgrades_at_once_both_succeed(empty_database: Database, empty_database_url: str) -> None:

@@ -27,7 +27,11 @@ def test_sealed_text_hides_the_plain_one_and_differs_each_time(plain: bytes) -> 
     assert one != other
 
 
-@pytest.mark.parametrize("sealed", [b"", b"plain", KEYRING.seal(b"x")[:-4], KEYRING.seal(b"x")[4:]])
+@pytest.mark.parametrize(
+    "sealed",
+    [b"", b"plain", KEYRING.seal(b"x")[:-4], KEYRING.seal(b"x")[4:]],
+    ids=["nothing", "not sealed", "cut at the end", "cut at the start"],
+)
 def test_what_was_not_sealed_here_is_refused(sealed: bytes) -> None:
     with pytest.raises(InvalidToken):
         KEYRING.open(sealed)

@@ -17,6 +17,7 @@ from commerce.orders.service import OrderService
 from core.database import Base, Database, WriteSession
 from core.eventlog import EventRow
 from core.ids import new_id
+from core.jobs.jobs import Jobs
 from tests.factories.clocks import FakeClock
 
 SHOP_KEY = Principal("api_key", "shop", frozenset(SCOPES))
@@ -48,12 +49,14 @@ async def a_person(database: Database, role: Role = "customer") -> Principal:
     return Principal("user", user_id, SCOPES_OF[role], user_id, role, email)
 
 
-def key_of(person: Principal) -> Principal:
-    return Principal("api_key", f"key-of-{person.id}", person.scopes, person.user_id, person.role, person.email)
+def key_of(person: Principal, *scopes: str) -> Principal:
+    """With these scopes, or all that the person has."""
+    kept = frozenset(scopes) or person.scopes
+    return Principal("api_key", f"key-of-{person.id}", kept, person.user_id, person.role, person.email)
 
 
-async def act(session: WriteSession, clock: FakeClock, command: Command, principal: Principal) -> Order:
-    service = OrderService(session, clock, principal=principal, currency="USD")
+async def act(session: WriteSession, clock: FakeClock, command: Command, principal: Principal, jobs: Jobs) -> Order:
+    service = OrderService(session, clock, principal=principal, currency="USD", jobs=jobs)
     match command:
         case PlaceOrder():
             return await service.place(command)
@@ -71,10 +74,11 @@ class OrderDesk:
     def __init__(self, database: Database, clock: FakeClock) -> None:
         self.database = database
         self.clock = clock
+        self.jobs = Jobs(database, clock)
 
     async def do(self, command: Command, principal: Principal = SHOP_KEY) -> Order:
         async with self.database.write() as session:
-            return await act(session, self.clock, command, principal)
+            return await act(session, self.clock, command, principal, self.jobs)
 
     async def place(self, *lines: tuple[str, int] | OrderLine, by: Principal = SHOP_KEY, **changes: Any) -> Order:
         return await self.do(an_order(*lines, **changes), by)

@@ -14,7 +14,10 @@ from tests.fixtures.asgi import client_of, serve
 
 ORIGIN = "https://shop.example"
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-PAGES = ("/", "/public/docs", "/public/docs/v2", "/public/problems", "/public/problems/conflict", "/nothing")
+PAGES = (
+    *("/", "/public/docs", "/public/docs/v2", "/public/problems", "/public/problems/conflict", "/nothing"),
+    "/static/live.html",
+)
 APIS = ("/healthz", "/public/v1/products", "/public/v1/openapi.json", "/internal/health", "/graphql/nothing")
 EXPOSED = {"ETag", "Link", "RateLimit", "X-Request-ID", "Idempotency-Replayed", "Location"}
 HSTS = "max-age=31536000; includeSubDomains"
@@ -73,6 +76,16 @@ async def test_page_runs_only_scripts_from_our_files(client: httpx2.AsyncClient,
     assert policy["object-src"] == ["'none'"]
     assert not re.search(r"<script(?![^>]*\bsrc=)", response.text)
     assert not re.search(r"\son\w+=", response.text)
+
+
+async def test_page_that_a_browser_has_keeps_its_policy(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/static/live.html")
+
+    response = await client.get("/static/live.html", headers={"If-None-Match": page.headers["etag"]})
+
+    assert response.status_code == 304
+    assert response.headers.get_list("content-security-policy") == []
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/public/docs", "/public/docs/v2", "/"])

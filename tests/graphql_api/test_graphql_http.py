@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from core.resources import Resources
-from graphql_api.router import MAX_BODY_BYTES
+from graphql_api.limits import MAX_BODY_BYTES
 from tests.factories.statements import recorded
 from tests.graphql_api.asking import error_of
 
@@ -175,9 +175,9 @@ async def test_lone_surrogate_in_a_message_is_answered(client: httpx2.AsyncClien
 async def test_query_may_be_answered_as_server_sent_events(client: httpx2.AsyncClient) -> None:
     response = await client.post("/graphql", json={"query": "{ __typename }"}, headers={"Accept": "text/event-stream"})
 
-    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert "content-length" not in response.headers
-    assert 'event: next\r\ndata: {"data":{"__typename":"Query"}}' in response.text
+    assert 'event: next\ndata: {"data":{"__typename":"Query"}}' in response.text
     assert "event: complete" in response.text
 
 

@@ -23,7 +23,7 @@ async def test_order_is_the_one_of_rest_field_by_field(
         {"title": "Spring", "percent_off": 10, "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2999-01-01T00:00:00Z"}
     )
     async with resources.database.write() as session:
-        await PromotionService(session, resources.clock, actor="test").create(spring)
+        await PromotionService(session, resources.clock, resources.jobs, actor="test").create(spring)
     (order,) = await placed(client, admin)
     url = "https://track.example.com/1"
     parcel = {"carrier": "DHL", "tracking_number": "1", "tracking_url": url}

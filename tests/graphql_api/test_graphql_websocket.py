@@ -1,13 +1,11 @@
 """graphql-transport-ws on both addresses: operations one after another, each with its own loaders; bad messages."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import FastAPI
-from httpx2.websockets import AsyncWebSocketSession, WebSocketDisconnect, WebSocketUpgradeError
+from httpx2.websockets import WebSocketDisconnect, WebSocketUpgradeError
 
 from commerce.accounts.service import AccountService
 from commerce.catalog.repository import ProductRepository
@@ -16,34 +14,11 @@ from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
 from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import LogEntries, new_app
-from tests.fixtures.asgi import client_of, serve, websocket
+from tests.fixtures.asgi import Served, client_of, serve, websocket
 from tests.fixtures.probes import SECRET
 from tests.graphql_api.asking import ON_SALE
 from tests.graphql_api.ordering import ONE, PLACE, count, place
-
-PROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
-
-
-@asynccontextmanager
-async def connected(
-    client: httpx2.AsyncClient, path: str = "/graphql", headers: dict[str, str] | None = None, **payload: str
-) -> AsyncIterator[AsyncWebSocketSession]:
-    async with websocket(client, path, PROTOCOL | (headers or {})) as socket:
-        await socket.send_json({"type": "connection_init", "payload": payload})
-        assert await socket.receive_json() == {"type": "connection_ack"}
-        yield socket
-
-
-async def run(
-    socket: AsyncWebSocketSession, query: str, operation_name: str | None = None, **variables: Any
-) -> dict[str, Any]:
-    """The first message that answers the operation."""
-    payload = {"query": query, "operationName": operation_name, "variables": variables}
-    await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-    answer: dict[str, Any] = await socket.receive_json()
-    if answer["type"] == "next":
-        assert await socket.receive_json() == {"id": "1", "type": "complete"}
-    return answer
+from tests.graphql_api.subscribing import PROTOCOL, connected, run
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/graphql/"])
@@ -95,13 +70,14 @@ async def test_mutation_is_done_once(client: httpx2.AsyncClient, resources: Reso
 
 @pytest.mark.parametrize("by", ["handshake", "connection_init"])
 async def test_operation_after_the_sign_in_has_ended_is_refused(
-    client: httpx2.AsyncClient, resources: Resources, by: str
+    client: httpx2.AsyncClient, resources: Resources, served: Served, by: str
 ) -> None:
-    """Though the connection was opened before."""
+    """Though the connection was opened before, and is not closed yet."""
     customer = await signed_in(resources, await a_user(resources))
     headers, payload = (customer, {}) if by == "handshake" else ({}, {"authorization": customer["Authorization"]})
     async with connected(client, headers=headers, **payload) as socket:
         before = await run(socket, "{ me { id } }")
+        served.state["watch"]._followed.clear()  # it has not looked yet
         await client.post("/public/v1/auth/logout", headers=customer)
         after = await run(socket, PLACE, input=ONE, key="k")
 
@@ -111,13 +87,14 @@ async def test_operation_after_the_sign_in_has_ended_is_refused(
 
 
 async def test_rights_that_were_lost_are_lost_on_an_open_connection(
-    client: httpx2.AsyncClient, resources: Resources
+    client: httpx2.AsyncClient, resources: Resources, served: Served
 ) -> None:
     editor = await a_user(resources, "editor")
     order = await place(client, ONE, await signed_in(resources, await a_user(resources)), "k")
     query = f'{{ products {{ totalCount }} order(id: "{order.json()["id"]}") {{ number }} }}'
     async with connected(client, headers=await signed_in(resources, editor)) as socket:
         before = await run(socket, query)
+        served.state["watch"]._followed.clear()  # it has not looked yet
         async with resources.database.write() as session:
             await AccountService(session, resources.clock, actor="test").set_role(editor.id, "customer")
         after = await run(socket, query)

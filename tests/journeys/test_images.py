@@ -7,6 +7,7 @@ import httpx2
 import psutil
 import pytest
 
+from commerce.media.program import IMAGES
 from tests.factories.images import an_image, opened
 from tests.fixtures.processes import PORTICO, Process, StartProcess
 
@@ -49,7 +50,7 @@ def test_image_goes_all_the_way_and_outlives_a_kill(start: StartProcess, store: 
     assert opened(first.content).size == (100, 75)
     assert psutil.Process(server.pid).memory_info().rss - before < 30_000_000
     workers = workers_of(server)
-    assert len(workers) == 1
+    assert 1 <= len(workers) <= IMAGES.at_once  # the job that makes the usual sizes may have one too
 
     server.send(signal.SIGKILL)
     server.wait(5)
@@ -71,7 +72,7 @@ def test_server_that_drains_ends_its_workers(start: StartProcess) -> None:
         product = client.post("/products", json={"title": "Tent", "variants": [{"price": {"amount": 1}}]}).json()
         assert client.post(f"/products/{product['id']}/images", files={"file": an_image()}).status_code == 201
     workers = workers_of(server)
-    assert len(workers) == 1
+    assert 1 <= len(workers) <= IMAGES.at_once  # the job that makes the usual sizes may have one too
 
     server.send(signal.SIGTERM)
 

@@ -45,13 +45,28 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
     parts = done.stdout.split("<next>\n")
-    alive, found, created, conditional, transferred, registered, ordered, followed, operated, scraped = parts
+    (
+        alive,
+        found,
+        created,
+        conditional,
+        transferred,
+        worked,
+        registered,
+        ordered,
+        followed,
+        asked,
+        streamed,
+        told,
+        operated,
+        scraped,
+    ) = parts
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
@@ -63,6 +78,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert "HTTP/1.1 301 Moved Permanently" in conditional
     assert "/public/v1/products/enamel-mug" in conditional
     assert re.search(r"created 0 updated 0 unchanged 7\d failed 0", transferred)
+    assert re.search(r'"state":"succeeded".*"created":1', worked)
     assert '"email":"ada@example.com","name":"Ada","role":"customer"' in registered
     first, again = ordered.split("HTTP/1.1 201 Created")[1:]
     (order,) = set(re.findall(r'"id": ?"(ord_\w+)"', ordered))  # one, by three tries over REST and one over GraphQL
@@ -73,12 +89,16 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert (paid, shipped) == ("paid", "shipped")
     assert re.findall(r'"type":"(order\.\w+)"', followed) == ["order.placed", "order.paid", "order.shipped"]
     assert f"1001,{order},shipped,ada@example.com" in followed
+    assert asked.count('"text":"When will it be here?"') == 2
+    assert re.search(r"var/outbox/\w+\.eml", told)
     assert '"status":"ok"' in operated
     assert "HTTP/1.1 201 Created" in operated
     assert re.search(r'"code":"TOUR".*"duration":"P3652D"', operated)
     assert re.search(r'"actor":"user:usr_\w+".*"action":"promotion.create"', operated)
     assert re.search(r'portico_catalog_products\{status="active"\} \d\d', scraped)
-    assert scraped.count("\nok  ") == 4
+    assert "event: next\n" in streamed
+    assert '"state":"shipped"' in streamed
+    assert scraped.count("\nok  ") == 7
 
 
 def _wait_until_ready(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

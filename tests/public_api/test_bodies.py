@@ -13,7 +13,7 @@ from fastapi import Body, FastAPI
 
 from core.settings import Settings
 from core.web.bodies import inflate
-from graphql_api.router import MAX_BODY_BYTES as GRAPHQL_LIMIT
+from graphql_api.limits import MAX_BODY_BYTES as GRAPHQL_LIMIT
 from internal_api.routing import MAX_BODY_BYTES as INTERNAL_LIMIT
 from public_api.routing import MAX_BODY_BYTES as PUBLIC_LIMIT
 from public_api.routing import public_router

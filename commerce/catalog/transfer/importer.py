@@ -6,9 +6,9 @@ Memory is bounded by one batch, whatever the file's size; reading and checking t
 import asyncio
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass, field
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from commerce.audit.log import SYSTEM
 from commerce.catalog.rules import MAX_VARIANTS
@@ -40,6 +40,10 @@ class _Catalogue:
     name: str
     dry_run: bool
 
+    async def upsert(self, session: WriteSession, records: list[Record]) -> list[Outcome]:
+        batch = [record.data for record in records if record.data is not None]
+        return await CatalogService(session, self.clock, actor=self.actor).upsert(batch, origin=self.name)
+
     async def save(self, records: list[Record]) -> list[Outcome]:
         batch = [record.data for record in records if record.data is not None]
         if not batch:
@@ -50,7 +54,7 @@ class _Catalogue:
                 service = CatalogService(cast("WriteSession", session), self.clock, actor=self.actor)
                 return await service.upsert(batch, dry_run=True)
         async with self.database.write() as session:
-            return await CatalogService(session, self.clock, actor=self.actor).upsert(batch, origin=self.name)
+            return await self.upsert(session, records)
 
 
 @dataclass(slots=True)
@@ -67,6 +71,29 @@ class Report:
         return f"created {self.created} updated {self.updated} unchanged {self.unchanged} failed {self.failed}"
 
 
+class Ledger(Protocol):
+    """What an import that may be broken off remembers with each batch, so that another run goes on after it.
+
+    Both runs must be of the same file, in batches of the same size.
+    """
+
+    @property
+    def batches(self) -> int:
+        """That are done."""
+        ...
+
+    @property
+    def report(self) -> Report:
+        """Of those."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[WriteSession]: ...
+
+    async def save(self, session: WriteSession, batches: int, report: Report, faults: list[Fault]) -> None:
+        """In the transaction of the batch; `faults` are the batch's."""
+        ...
+
+
 async def import_products(
     database: Database,
     clock: Clock,
@@ -79,29 +106,52 @@ async def import_products(
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
     on_fault: OnFault | None = None,
+    ledger: Ledger | None = None,
+    batch_size: int | None = None,
 ) -> Report:
     """Creates or replaces the products of the file by handle; `currency` is that of a CSV's prices.
 
     `actor` and the file's `name` are for the audit log, which has one entry a batch. `on_progress` is given the bytes
-    read so far, a batch ahead of what is saved. A dry run reads, checks and counts, and writes nothing. Raises
-    UnreadableFile, and DatabaseUnavailable; earlier batches stay imported, so that running it again goes on where it
-    stopped.
+    read so far, a batch ahead of what is saved. A dry run reads, checks and counts, and writes nothing. With a `ledger`
+    it goes on where it was broken off. Raises UnreadableFile, and DatabaseUnavailable; earlier batches stay imported,
+    so that running it again goes on where it stopped.
     """
-    report = Report()
+    report = ledger.report if ledger is not None else Report()
+    done = ledger.batches if ledger is not None else 0
     catalogue = _Catalogue(database, clock, actor, name, dry_run)
     loop = asyncio.get_running_loop()
     # The reader is one batch ahead of the database, in a thread that ends before what it reads from is closed.
-    with Seen() as seen, closing(_batches(file, kind, currency, seen)) as batches, ThreadPoolExecutor(1) as reader:
+    with (
+        Seen() as seen,
+        closing(_batches(file, kind, currency, seen, batch_size or BATCH)) as batches,
+        ThreadPoolExecutor(1) as reader,
+    ):
         ahead = loop.run_in_executor(reader, next, batches, None)
+        number = 0
         while batch := await ahead:
             ahead = loop.run_in_executor(reader, next, batches, None)
-            outcomes = await catalogue.save([record for record in batch if record.data])
-            for fault in _counted(report, batch, outcomes):
+            number += 1
+            if number <= done:  # read again for the handles and SKUs that it names
+                continue
+            for fault in await _kept(catalogue, batch, number, report, ledger):
                 if on_fault is not None:
                     on_fault(fault)
             if on_progress is not None:
                 on_progress(file.tell())
     return report
+
+
+async def _kept(
+    catalogue: _Catalogue, batch: list[Record], number: int, report: Report, ledger: Ledger | None
+) -> list[Fault]:
+    """Saves a batch, and returns its faults."""
+    whole = [record for record in batch if record.data]
+    if ledger is None:
+        return list(_counted(report, batch, await catalogue.save(whole)))
+    async with ledger.transaction() as session:
+        faults = list(_counted(report, batch, await catalogue.upsert(session, whole)))
+        await ledger.save(session, number, report, faults)
+    return faults
 
 
 def _counted(report: Report, batch: list[Record], outcomes: list[Outcome]) -> Iterator[Fault]:
@@ -124,7 +174,9 @@ def _faults_of(record: Record, error: AppError) -> Iterator[Fault]:
         yield record.locate(fault)
 
 
-def _batches(file: BinaryIO, kind: Format, currency: str, seen: Seen) -> Generator[list[Record], None, None]:
+def _batches(
+    file: BinaryIO, kind: Format, currency: str, seen: Seen, batch_size: int
+) -> Generator[list[Record], None, None]:
     batch: list[Record] = []
     size = 0
     with closing((read_shopify_csv if kind == "csv" else read_json_lines)(file, currency)) as records:
@@ -132,7 +184,7 @@ def _batches(file: BinaryIO, kind: Format, currency: str, seen: Seen) -> Generat
             record = _first_of_its_name(found, kind, seen)
             batch.append(record)
             size += record.size
-            if len(batch) == BATCH or size >= _BATCH_SIZE:
+            if len(batch) == batch_size or size >= _BATCH_SIZE:
                 yield batch
                 batch, size = [], 0
     if batch:

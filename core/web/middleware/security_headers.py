@@ -1,6 +1,7 @@
 """Security headers fit for an audience (OWASP Secure Headers)."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +23,11 @@ HSTS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
 class SecurityHeadersMiddleware:
-    """Adds headers that the answer does not have yet; HTML gets the policy of pages."""
+    """Adds headers that the answer does not have yet; HTML gets the policy of pages.
+
+    A 304 gets no policy: its headers replace those of the page that the browser has (RFC 9111, 3.2), and it does not
+    say what that is.
+    """
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str] | None = None, *, https_only: bool = False) -> None:
         self.app = app
@@ -39,7 +44,9 @@ class SecurityHeadersMiddleware:
                 present = dict(message["headers"])
                 html = present.get(b"content-type", b"").startswith(b"text/html")
                 policy = PAGE_POLICY if html else API_POLICY
-                wanted = [*self._headers, (b"content-security-policy", policy.encode())]
+                wanted = list(self._headers)
+                if message["status"] != HTTPStatus.NOT_MODIFIED:
+                    wanted.append((b"content-security-policy", policy.encode()))
                 message["headers"] = [*message["headers"], *(pair for pair in wanted if pair[0] not in present)]
             await send(message)
 

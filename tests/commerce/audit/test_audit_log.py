@@ -105,6 +105,21 @@ async def test_database_refuses_to_change_an_entry(database: Database, statement
     assert await entries(database) == before
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log", "REPLACE INTO audit_log SELECT * FROM audit_log"],
+)
+async def test_sqlite_refuses_to_replace_an_entry(sqlite_database: Database, statement: str) -> None:
+    await note(sqlite_database, {"title": "Old"}, {"title": "New"})
+    before = await entries(sqlite_database)
+
+    with pytest.raises(DBAPIError, match="append-only"):
+        async with sqlite_database.write() as session:
+            await session.execute(text(statement))
+
+    assert await entries(sqlite_database) == before
+
+
 async def test_postgresql_refuses_to_empty_the_log(postgres_database: Database) -> None:
     await note(postgres_database)
 

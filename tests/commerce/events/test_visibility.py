@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import true
 
 from commerce.accounts.principal import ANONYMOUS, SCOPES, SCOPES_OF, Principal, Role
-from commerce.events.visibility import Visibility, is_visible, visible_to
+from commerce.events.visibility import Visibility, author_of, is_visible, visible_to
 from core.database import Database
 from core.eventlog import Event, EventLog, NewEvent, append
 from tests.factories.clocks import NOON
@@ -16,6 +16,8 @@ ADA = "usr_ada"
 BOB = "usr_bob"
 VISIBILITIES: tuple[Visibility, ...] = get_args(Visibility)
 OWNERS = (None, ADA, BOB)
+AUTHORS = (None, ADA, "key1")
+KINDS = [*product(VISIBILITIES, OWNERS, AUTHORS)]
 
 
 def user(user_id: str, role: Role) -> Principal:
@@ -35,32 +37,47 @@ PRINCIPALS = {
     "admin": user("usr_admin", "admin"),
     "editor's key for the catalogue": key("events:read", "catalog:write", user_id="usr_editor", role="editor"),
     "editor's key for events alone": key("events:read", user_id="usr_editor", role="editor"),
+    "editor's key for rooms": key("events:read", "support:write", user_id="usr_editor", role="editor"),
     "shop's key": key(*SCOPES),
     "shop's key for events alone": key("events:read"),
 }
-OWN = {("owner", ADA)}
-EVERYBODYS = set(product(["everybody"], OWNERS))
-EDITORS = set(product(["editors"], OWNERS))
-ORDERS = set(product(["owner"], OWNERS))
-STAFFS = set(product(["staff"], OWNERS))
+
+
+def all_of(visibility: Visibility) -> set[tuple[str, str | None, str | None]]:
+    return set(product([visibility], OWNERS, AUTHORS))
+
+
+def written_by(author: str) -> set[tuple[str, str | None, str | None]]:
+    return set(product(["direct"], OWNERS, [author]))
+
+
+ADAS = set(product(["owner"], [ADA], AUTHORS))
+ADAS_ROOMS = set(product(["support", "direct"], [ADA], AUTHORS)) | written_by(ADA)
+EVERYBODYS = all_of("everybody")
+EDITORS = all_of("editors")
+ORDERS = all_of("owner")
+STAFFS = all_of("staff")
+ROOMS = all_of("support")
+SHOPS = written_by("key1")  # of the shop's own keys
 SEEN = {
-    "ada, a customer": EVERYBODYS | OWN,
-    "ada's key": EVERYBODYS | OWN,
-    "ada's key for events alone": EVERYBODYS | OWN,
-    "support": EVERYBODYS | ORDERS | STAFFS,
-    "editor": EVERYBODYS | EDITORS | ORDERS | STAFFS,
-    "admin": EVERYBODYS | EDITORS | ORDERS | STAFFS,
+    "ada, a customer": EVERYBODYS | ADAS | ADAS_ROOMS,
+    "ada's key": EVERYBODYS | ADAS,
+    "ada's key for events alone": EVERYBODYS | ADAS,
+    "support": EVERYBODYS | ORDERS | STAFFS | ROOMS,
+    "editor": EVERYBODYS | EDITORS | ORDERS | STAFFS | ROOMS,
+    "admin": EVERYBODYS | EDITORS | ORDERS | STAFFS | ROOMS,
     "editor's key for the catalogue": EVERYBODYS | EDITORS | STAFFS,
     "editor's key for events alone": EVERYBODYS | STAFFS,
-    "shop's key": EVERYBODYS | EDITORS | ORDERS | STAFFS,
+    "editor's key for rooms": EVERYBODYS | STAFFS | ROOMS,
+    "shop's key": EVERYBODYS | EDITORS | ORDERS | STAFFS | ROOMS | SHOPS,
     "shop's key for events alone": EVERYBODYS | STAFFS,
 }
 
 
 async def stored(database: Database) -> None:
     events = [
-        NewEvent("product.updated", "prod_1", {}, visibility, owner)
-        for visibility, owner in product(VISIBILITIES, OWNERS)
+        NewEvent("support.message", "r1", {"author": {"id": author}} if author else {}, visibility, owner)
+        for visibility, owner, author in KINDS
     ]
     async with database.write() as session:
         await append(session, events, NOON)
@@ -78,7 +95,7 @@ async def test_each_sees_what_the_table_says_and_both_ways_agree(database: Datab
 
     found = await seen(database, visible_to(PRINCIPALS[name]))
 
-    assert {(event.visibility, event.owner_id) for event in found} == SEEN[name]
+    assert {(event.visibility, event.owner_id, author_of(event)) for event in found} == SEEN[name]
     assert [event for event in everything if is_visible(event, PRINCIPALS[name])] == found
 
 
@@ -86,7 +103,7 @@ async def test_both_ways_agree_on_every_combination_of_scopes_and_roles(sqlite_d
     await stored(sqlite_database)
     everything = await seen(sqlite_database, true())
     roles: list[Role | None] = [None, "customer", "support", "editor", "admin"]
-    scopes = [(), ("orders:read",), ("catalog:write",), ("orders:read", "catalog:write")]
+    scopes = [(), ("orders:read",), ("catalog:write",), ("support:write",), ("orders:read", "support:write")]
     principals = [
         key("events:read", *some, user_id=user_id, role=role) for some, role, user_id in product(scopes, roles, OWNERS)
     ]
@@ -94,6 +111,24 @@ async def test_both_ways_agree_on_every_combination_of_scopes_and_roles(sqlite_d
     for principal in [*principals, ANONYMOUS]:
         found = await seen(sqlite_database, visible_to(principal))
         assert [event for event in everything if is_visible(event, principal)] == found, principal
+
+
+@pytest.mark.parametrize(
+    ("type_", "scope"), [("order.paid", "orders:read"), ("report.ready", "reports:read"), ("job.updated", None)]
+)
+async def test_own_event_takes_the_scope_by_which_the_same_is_read_elsewhere(
+    database: Database, type_: str, scope: str | None
+) -> None:
+    async with database.write() as session:
+        await append(session, [NewEvent(type_, "x", {}, "owner", ADA)], NOON)
+    (event,) = await seen(database, true())
+    others = set(SCOPES) - {scope}
+    without, with_it = [key(*scopes, user_id=ADA, role="admin") for scopes in (others, SCOPES)]
+
+    found = [await seen(database, visible_to(principal)) for principal in (without, with_it)]
+
+    assert found == [[event] if scope is None else [], [event]]
+    assert [is_visible(event, principal) for principal in (without, with_it)] == [scope is None, True]
 
 
 async def test_event_that_nobody_owns_is_not_a_key_without_owners(database: Database) -> None:

@@ -37,7 +37,7 @@ async def promote(desk: OrderDesk, **changes: Any) -> Promotion:
     if values.get("amount_off"):
         values.pop("percent_off")
     async with desk.database.write() as session:
-        return await PromotionService(session, desk.clock, actor="test").create(promotion_data(values))
+        return await PromotionService(session, desk.clock, desk.jobs, actor="test").create(promotion_data(values))
 
 
 async def test_order_copies_titles_and_prices_and_takes_the_stock(desk: OrderDesk, catalogue: Catalogue) -> None:

@@ -35,7 +35,7 @@ class Door:
 
     async def send(self, key: str | None, command: Command, principal: Principal = SHOP_KEY) -> Answer[Order]:
         async def action(session: WriteSession) -> Order:
-            return await act(session, self._desk.clock, command, principal)
+            return await act(session, self._desk.clock, command, principal, self._desk.jobs)
 
         once = OnceKey(principal.name, key) if key is not None else None
         return await self._once.run(once, command, action, ORDER)

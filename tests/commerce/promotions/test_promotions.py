@@ -16,6 +16,7 @@ from commerce.promotions.repository import PromotionRepository
 from commerce.promotions.service import PromotionService
 from core.database import Database
 from core.errors import StaleVersion
+from core.jobs.jobs import Jobs
 from core.money import MAX_AMOUNT, Money
 from tests.factories.clocks import NOON, FakeClock
 
@@ -33,22 +34,25 @@ class Desk:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = FakeClock()
+        self.jobs = Jobs(database, self.clock)
 
     async def create(self, **changes: Any) -> Promotion:
         async with self.database.write() as session:
-            return await PromotionService(session, self.clock, actor="user:1").create(promotion_data(values(**changes)))
+            return await PromotionService(session, self.clock, self.jobs, actor="user:1").create(
+                promotion_data(values(**changes))
+            )
 
     async def update(self, promotion_id: str, expected_version: int | None = None, **changes: Any) -> Promotion:
         def change(before: PromotionData) -> PromotionData:
             return promotion_data(before.model_dump(exclude={"duration"}) | changes)
 
         async with self.database.write() as session:
-            service = PromotionService(session, self.clock, actor="user:1")
+            service = PromotionService(session, self.clock, self.jobs, actor="user:1")
             return await service.update(promotion_id, change, expected_version=expected_version)
 
     async def delete(self, promotion_id: str, expected_version: int | None = None) -> None:
         async with self.database.write() as session:
-            service = PromotionService(session, self.clock, actor="user:1")
+            service = PromotionService(session, self.clock, self.jobs, actor="user:1")
             await service.delete(promotion_id, expected_version=expected_version)
 
     async def get(self, promotion_id: str) -> Promotion | None:

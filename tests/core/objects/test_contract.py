@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+import core.objects
+from core.drafts import draft, fetch, keep
 from core.objects import ObjectNotFound, Objects
 
 LARGE = 12 * 1024 * 1024  # three parts of a multipart upload
@@ -94,6 +97,37 @@ async def test_deleted_object_is_gone_and_may_be_deleted_again(objects: Objects)
 
     assert await objects.head("a") is None
     assert await objects.get("b") == b"2"
+
+
+async def test_whole_objects_are_not_forgotten(objects: Objects) -> None:
+    await objects.put("a", b"1")
+
+    await objects.forget_unfinished(datetime.now(UTC) + timedelta(days=1))
+
+    assert await objects.get("a") == b"1"
+
+
+async def test_part_is_read_in_bounded_requests(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.objects, "_RANGE", 10)
+    await objects.put("a", bytes(range(100)))
+
+    pieces = [piece async for piece in core.objects.ranged(objects, "a", 5, 28)]
+
+    assert [len(piece) for piece in pieces] == [10, 10, 3]
+    assert b"".join(pieces) == bytes(range(5, 28))
+
+
+async def test_file_is_kept_and_fetched(objects: Objects, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 10_000
+    async with draft(tmp_path / "here") as written, draft(tmp_path / "there") as read:
+        written.write(data)
+        await keep(objects, "imports/one", written)
+
+        await fetch(objects, "imports/one", read)
+
+        assert read.read() == data
+        with pytest.raises(ObjectNotFound):
+            await fetch(objects, "imports/two", read)
 
 
 @pytest.mark.parametrize(

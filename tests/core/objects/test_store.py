@@ -1,7 +1,11 @@
 """What is one store's own: files on disk, a bucket that is away, and the choice by URL."""
 
+import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from core.objects import ObjectsUnavailable
 from core.objects.store import open_objects
 from core.settings import DataSettings, Settings
+from tests.fixtures.processes import ROOT
 
 
 async def test_local_objects_are_files_below_the_folder(tmp_path: Path) -> None:
@@ -34,6 +39,39 @@ async def test_reader_of_a_local_object_never_sees_half_of_it(tmp_path: Path) ->
 
     assert seen == [b"old"] * 3
     assert path.read_bytes() == b"new" * 3_000_000
+
+
+async def test_put_that_is_killed_leaves_a_file_that_is_no_object_and_is_forgotten(tmp_path: Path) -> None:
+    writing = "import asyncio, os, sys\nfrom core.objects.store import open_objects\n"
+    writing += "async def pieces():\n    yield bytes(20_000_000)\n    os.kill(os.getpid(), 9)\n"
+    writing += "async def main():\n    async with open_objects(sys.argv[1]) as objects:\n"
+    writing += "        await objects.put('imports/one', pieces())\nasyncio.run(main())"
+    url = f"file://{tmp_path}"
+
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", writing, url, cwd=ROOT)
+    assert await died.wait() == -signal.SIGKILL
+    (left,) = (tmp_path / "imports").iterdir()
+    async with open_objects(url) as objects:
+        listed = [each.key async for each in objects.list()]
+        await objects.forget_unfinished(datetime.now(UTC) - timedelta(minutes=5))
+        assert left.exists()
+        await objects.forget_unfinished(datetime.now(UTC) + timedelta(minutes=5))
+
+    assert listed == []
+    assert not left.exists()
+
+
+async def test_folders_go_with_their_last_file(tmp_path: Path) -> None:
+    async with open_objects(f"file://{tmp_path}") as objects:
+        for key in ("a/b/1", "a/b/2", "a/c"):
+            await objects.put(key, b"x")
+
+        await objects.delete("a/b/1")
+        before = (tmp_path / "a" / "b").exists()
+        await objects.delete("a/b/2")
+
+    assert before
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["c"]
 
 
 async def test_local_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
-"""Parts of stored files: which bytes a request gets (RFC 9110, 14), of files in memory and on disk alike."""
+"""Parts of stored files: which bytes a request gets (RFC 9110, 14), of objects and of what is in memory alike."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from obstore.store import MemoryStore
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from core.web import ranges
-from core.web.ranges import LocalFile, Source, file_response, wanted_range
+import core.objects
+from core.objects.store import StoredObjects
+from core.web.ranges import StoredFile, file_response, wanted_range
 from tests.fixtures.asgi import Exchange, Served, exchange
 
 BODY = bytes(range(256)) * 4  # 1,024 bytes
@@ -111,27 +112,30 @@ def test_head_has_no_range() -> None:
     assert wanted_range(scope_of("HEAD", range="bytes=5000-"), 1024, TAG) is None
 
 
-class Watched:
-    """A file that notes what is read of it."""
-
-    size = len(BODY)
+class Watched(StoredObjects):
+    """Objects that note what is read of them."""
 
     def __init__(self) -> None:
-        self.reads: list[tuple[int, int]] = []
+        super().__init__(MemoryStore())
+        self.reads: list[tuple[int, int | None]] = []
 
-    async def read(self, start: int, end: int) -> bytes:
+    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         self.reads.append((start, end))
-        return BODY[start:end]
+        return await super().get(key, start=start, end=end)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> LocalFile:
-    path = tmp_path / "report.bin"
-    path.write_bytes(BODY)
-    return LocalFile(path, len(BODY))
+def objects() -> Watched:
+    return Watched()
 
 
-async def answer(source: bytes | Source, method: str = "GET", **headers: str) -> Exchange:
+@pytest.fixture
+async def file(objects: Watched) -> StoredFile:
+    await objects.put("reports/one", BODY)
+    return StoredFile(objects, "reports/one", len(BODY))
+
+
+async def answer(source: bytes | StoredFile, method: str = "GET", **headers: str) -> Exchange:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         size = len(source) if isinstance(source, bytes) else source.size
         bounds = wanted_range(scope, size, TAG)
@@ -141,12 +145,12 @@ async def answer(source: bytes | Source, method: str = "GET", **headers: str) ->
     return await exchange(Served(app, {}), method, "/file", list(headers.items()))
 
 
-@pytest.fixture(params=["memory", "disk"])
-def source(request: pytest.FixtureRequest, file: LocalFile) -> bytes | Source:
+@pytest.fixture(params=["memory", "object"])
+def source(request: pytest.FixtureRequest, file: StoredFile) -> bytes | StoredFile:
     return BODY if request.param == "memory" else file
 
 
-async def test_part_is_sent_with_its_place(source: bytes | Source) -> None:
+async def test_part_is_sent_with_its_place(source: bytes | StoredFile) -> None:
     part = await answer(source, range="bytes=250-519")
 
     assert part.status == 206
@@ -160,7 +164,7 @@ async def test_part_is_sent_with_its_place(source: bytes | Source) -> None:
     }
 
 
-async def test_whole_file_says_that_it_has_ranges(source: bytes | Source) -> None:
+async def test_whole_file_says_that_it_has_ranges(source: bytes | StoredFile) -> None:
     whole = await answer(source, range="bytes=0-1,3-4")
 
     assert (whole.status, b"".join(whole.chunks), whole.complete) == (200, BODY, True)
@@ -172,37 +176,37 @@ async def test_whole_file_says_that_it_has_ranges(source: bytes | Source) -> Non
     }
 
 
-async def test_head_describes_the_whole_and_reads_nothing() -> None:
-    source = Watched()
+async def test_head_describes_the_whole_and_reads_nothing(objects: Watched, file: StoredFile) -> None:
+    head = await answer(file, "HEAD", range="bytes=0-9")
 
-    head = await answer(source, "HEAD", range="bytes=0-9")
-
-    assert (head.status, head.chunks, source.reads) == (200, [], [])
+    assert (head.status, head.chunks, objects.reads) == (200, [], [])
     assert head.headers["content-length"] == "1024"
     assert "content-range" not in head.headers
 
 
-async def test_parts_put_together_are_the_file(source: bytes | Source) -> None:
+async def test_parts_put_together_are_the_file(source: bytes | StoredFile) -> None:
     parts = [await answer(source, range=f"bytes={start}-{start + 99}") for start in range(0, 1024, 100)]
 
     assert b"".join(chunk for part in parts for chunk in part.chunks) == BODY
 
 
-async def test_file_is_read_in_bounded_chunks_and_no_further_than_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "_CHUNK", 100)
-    source = Watched()
+async def test_file_is_read_in_bounded_chunks_and_no_further_than_the_range(
+    objects: Watched, file: StoredFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.objects, "_RANGE", 100)
 
-    part = await answer(source, range="bytes=10-269")
+    part = await answer(file, range="bytes=10-269")
 
-    assert source.reads == [(10, 110), (110, 210), (210, 270)]
+    assert objects.reads == [(10, 110), (110, 210), (210, 270)]
     assert [len(chunk) for chunk in part.chunks] == [100, 100, 60]
     assert b"".join(part.chunks) == BODY[10:270]
 
 
-async def test_file_is_not_read_on_when_the_client_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "_CHUNK", 1)
-    source = Watched()
-    response = file_response(scope_of(), source, None, media_type="text/plain", headers={})
+async def test_file_is_not_read_on_when_the_client_leaves(
+    objects: Watched, file: StoredFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.objects, "_RANGE", 1)
+    response = file_response(scope_of(), file, None, media_type="text/plain", headers={})
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -213,7 +217,7 @@ async def test_file_is_not_read_on_when_the_client_leaves(monkeypatch: pytest.Mo
     with pytest.raises(ClientDisconnect):
         await response({**scope_of(), "asgi": {"spec_version": "2.4"}}, _stays, send)
 
-    assert len(source.reads) == 3
+    assert len(objects.reads) == 3
 
 
 async def _stays() -> Any:

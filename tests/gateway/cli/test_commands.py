@@ -5,12 +5,12 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import typer
-from sqlalchemy import select
-from typer.testing import CliRunner, Result
+from sqlalchemy import select, text
 
 from commerce.accounts.authentication import authenticate
 from commerce.accounts.models import ApiKeyRow
@@ -19,9 +19,9 @@ from commerce.schema import migrations
 from core.clock import SystemClock
 from core.database import Database
 from gateway.cli import app
+from tests.gateway.cli.running import CLOSED, portico, refused, use
 
-CONTRACTS = {"openapi-v1.json", "openapi-v2.json", "schema.graphql"}
-CLOSED = "postgresql+asyncpg://portico:sesame-4711@127.0.0.1:1/portico"
+CONTRACTS = {"asyncapi.json", "openapi-v1.json", "openapi-v2.json", "schema.graphql"}
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +30,6 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PORTICO_DATA_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path / "var"
-
-
-def portico(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
-
-
-def refused(result: Result) -> str:
-    """The one line that it was refused with."""
-    assert (result.exit_code, result.stdout) == (1, ""), result.output
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("portico: ")
-    return line
 
 
 def paths(group: typer.core.TyperGroup | typer.core.TyperCommand, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -87,6 +75,7 @@ def test_help_of_every_command_says_what_it_does_and_how(path: tuple[str, ...]) 
         ("nonsense",),
         ("serve", "--port", "70000"),
         ("serve", "--nonsense"),
+        ("worker", "--metrics", "here:there"),
         ("db", "nonsense"),
         ("keys", "create", "shop"),
         ("keys", "create", "shop", "--scopes", "catalog:write", "--expires-days", "0"),
@@ -107,12 +96,6 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...], data_dir: Path) ->
 def empty(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The empty database of each kind, as the commands find it."""
     return use(empty_database_url, monkeypatch)
-
-
-def use(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PORTICO_DATABASE_URL", url)
-    monkeypatch.setenv("PORTICO_SECRET_KEY", "k" * 32)
-    return url
 
 
 @pytest.mark.usefixtures("empty")
@@ -138,6 +121,30 @@ def test_db_commands_on_an_empty_database_and_after_the_upgrade() -> None:
     assert (current.exit_code, current.stdout) == (0, f"{head}\n")
     assert json.loads(current_json.stdout) == {"current": head, "head": head}
     assert (check.exit_code, check.stdout) == (0, f"current: {head}\n")
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM job_engine", "UPDATE job_engine SET version = '0.1'"])
+def test_check_names_the_tables_of_jobs_that_are_missing_or_of_another_version(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    use(postgres_database_url, monkeypatch)
+
+    async def spoil() -> None:
+        database = Database(postgres_database_url)
+        async with database.write() as session:
+            await session.execute(text(change))
+        await database.close()
+
+    asyncio.run(spoil())
+    line, doctor = refused(portico("db", "check")), portico("doctor")
+    upgraded = portico("db", "upgrade")
+
+    found = "nothing" if change.startswith("DELETE") else "0.1"
+    behind = f"the tables of jobs are of DBOS {found}, this program needs {version('dbos')}: run `portico db upgrade`"
+    assert line == f"portico: {behind}"
+    assert behind in doctor.stdout
+    assert doctor.exit_code == 1
+    assert (upgraded.exit_code, portico("db", "check").exit_code) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -242,66 +249,6 @@ def test_key_is_refused_where_a_shared_schema_is_behind(empty: str) -> None:
         assert refused(result) == "portico: the database's schema is not current; run `portico db upgrade` first"
 
 
-def test_doctor_says_what_is_fine_line_by_line(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(database_url, monkeypatch)
-    monkeypatch.setenv("PORTICO_METRICS_TOKEN", "sesame-4711")
-
-    result = portico("doctor")
-    as_json = json.loads(portico("doctor", "--json").stdout)
-
-    assert (result.exit_code, result.stderr) == (0, ""), result.output
-    lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["ok"] * 4
-    assert [check["name"] for check in as_json] == ["configuration", "data dir", "database", "schema"]
-    assert [check["ok"] for check in as_json] == [True] * 4
-    assert [check["name"] in line for check, line in zip(as_json, lines, strict=True)] == [True] * 4
-    assert ("embedded" in lines[0]) == database_url.startswith("sqlite")
-    assert "sesame-4711" not in result.output
-    assert "k" * 32 not in result.output
-
-
-def test_doctor_names_the_broken_database_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    use(CLOSED, monkeypatch)
-
-    result = portico("doctor")
-    as_json = portico("doctor", "--json")
-
-    assert result.exit_code == as_json.exit_code == 1
-    found = {check["name"]: check["ok"] for check in json.loads(as_json.stdout)}
-    assert found == {"configuration": True, "data dir": True, "database": False, "schema": False}
-    assert [line[:4].strip() for line in result.stdout.splitlines()] == ["ok", "ok", "FAIL", "FAIL"]
-    assert "sesame-4711" not in result.output + as_json.output
-
-
-@pytest.mark.usefixtures("empty")
-def test_doctor_names_the_schema_that_is_behind() -> None:
-    result = portico("doctor")
-
-    assert result.exit_code == 1
-    assert [line[:4].strip() for line in result.stdout.splitlines()] == ["ok", "ok", "ok", "FAIL"]
-    assert "run `portico db upgrade`" in result.stdout
-
-
-def test_doctor_reports_a_data_dir_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a-file").touch()
-    monkeypatch.setenv("PORTICO_DATA_DIR", str(tmp_path / "a-file" / "var"))
-
-    result = portico("doctor")
-
-    assert result.exit_code == 1
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert [line[:4].strip() for line in result.stdout.splitlines()] == ["ok", "FAIL", "FAIL", "FAIL"], result.output
-
-
-def test_doctor_refuses_a_bad_setting_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORTICO_DATABASE_URL", "mysql://root:sesame-4711@localhost/shop")
-
-    line = refused(portico("doctor"))
-
-    assert "PORTICO_DATABASE_URL" in line
-    assert "sesame-4711" not in line
-
-
 def test_contracts_are_written_and_checked(tmp_path: Path) -> None:
     folder = tmp_path / "made" / "contracts"
 
@@ -309,11 +256,11 @@ def test_contracts_are_written_and_checked(tmp_path: Path) -> None:
     again = portico("contracts", str(folder))
     equal = portico("contracts", "--check", str(folder))
 
-    assert (written.exit_code, written.stdout) == (0, f"3 of 3 files written to {folder}\n")
+    assert (written.exit_code, written.stdout) == (0, f"4 of 4 files written to {folder}\n")
     assert {path.name for path in folder.iterdir()} == CONTRACTS
     assert json.loads((folder / "openapi-v2.json").read_text())["openapi"].startswith("3.1")
     assert "type Query" in (folder / "schema.graphql").read_text()
-    assert again.stdout == f"0 of 3 files written to {folder}\n"
+    assert again.stdout == f"0 of 4 files written to {folder}\n"
     assert (equal.exit_code, equal.output) == (0, "")
 
 

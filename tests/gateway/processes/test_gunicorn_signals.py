@@ -60,10 +60,10 @@ async def test_sigterm_finishes_requests_and_ends_streams_and_websockets(gunicor
 
         process.send(signal.SIGTERM)
         signalled = time.monotonic()
-        with pytest.raises(ConnectionClosed) as closed:
-            await asyncio.wait_for(socket.recv(), 10)
         received = await asyncio.wait_for(stream, 10)
         stream_took = time.monotonic() - signalled
+        with pytest.raises(ConnectionClosed) as closed:
+            await asyncio.wait_for(socket.recv(), 10)
         response = await asyncio.wait_for(slow, 10)
         code = await wait(process, 10)
 

@@ -1,5 +1,6 @@
 """`portico serve` as a person runs it."""
 
+import shutil
 import signal
 import socket
 import sys
@@ -28,6 +29,21 @@ async def open_nothing(settings):
     yield
 
 gateway.main.app = create_app(gateway.main.settings, open_nothing)
+sys.argv = ["portico", "serve", "--port", "0"]
+main()
+"""
+WHEN_READY = """
+import gc
+import sys
+
+import gateway.cli.serve
+from gateway.cli import main
+
+def tell(*_):
+    heavy = {"PIL", "aiosmtplib", "alembic", "asyncpg", "dbos", "mako", "psycopg"} & sys.modules.keys()
+    print("loaded", sorted(heavy), "collects", gc.isenabled(), "keeps", gc.get_freeze_count() > 100_000, flush=True)
+
+gateway.cli.serve._greet = tell
 sys.argv = ["portico", "serve", "--port", "0"]
 main()
 """
@@ -186,6 +202,17 @@ def test_key_made_beside_a_running_server_works_at_once(start: StartProcess) -> 
     assert code == 0, command.story
     assert response.status_code == 201
     assert server.running
+
+
+def test_server_over_a_current_schema_is_ready_before_what_is_heavy_is_loaded(
+    start: StartProcess, tmp_path: Path, sqlite_template: Path
+) -> None:
+    (tmp_path / "var").mkdir()
+    shutil.copyfile(sqlite_template, tmp_path / "var" / "portico.db")
+
+    server = start(sys.executable, "-c", WHEN_READY)
+
+    assert server.until(r"loaded .*")[0] == "loaded [] collects True keeps True"
 
 
 def test_help_loads_no_web_framework(start: StartProcess) -> None:

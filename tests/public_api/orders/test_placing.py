@@ -66,7 +66,7 @@ async def test_order_by_sku_with_a_promotion(
     data = promotion_data({"title": "Spring", "code": "SPRING", "percent_off": 15,
                            "starts_at": now, "ends_at": now + timedelta(days=1)})  # fmt: skip
     async with resources.database.write() as session:
-        promotion = await PromotionService(session, resources.clock, actor="test").create(data)
+        promotion = await PromotionService(session, resources.clock, resources.jobs, actor="test").create(data)
     sent = {"lines": [{"sku": "JKT", "quantity": 1}], "email": EMAIL, "promotion_code": "spring"}
 
     order = (await client.post(ORDERS, json=sent, headers=keyed(buyer))).json()

@@ -1,0 +1,1 @@
+"""What must always hold of the shop's books, looked after each night."""

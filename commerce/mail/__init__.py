@@ -1,0 +1,1 @@
+"""What the shop writes to people: templates, and the queue that mail waits in."""

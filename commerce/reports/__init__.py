@@ -1,0 +1,1 @@
+"""Reports: files that take long to make, and are made by jobs."""

@@ -1,0 +1,1 @@
+"""Support chat: rooms, what is said in them, and who is there."""

@@ -1,0 +1,138 @@
+"""The tailer: one task in each process that reads what is new in the event log, in order, and hands it on.
+
+It is woken after each commit here that appended events, and looks by itself for those of other processes: on SQLite it
+asks for `PRAGMA data_version`, which costs no read; on PostgreSQL it reads on. A lost wake-up costs time, no event.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.database import Database
+from core.eventlog import TOPIC, Event, EventLog
+from core.hub import Hub
+
+log = structlog.get_logger("portico.tailer")
+_POLL_SECONDS = {"sqlite": 0.25, "postgresql": 1.0}
+_AGAIN_SECONDS = 2.0
+_END_SECONDS = 5.0
+_BATCH = 500
+_BEFORE = 2_000
+_SLICE = 50  # are handed on without a pause: to a thousand clients each
+
+# Called in the event loop with events that follow those before. It must not wait: what takes time has a queue.
+Consumer = Callable[[Sequence[Event]], None]
+
+
+class Tailer:
+    """`async with Tailer(Database(url), hub) as tailer:` One per process, with connections of its own, which it closes.
+
+    `position` is that of the last event handed on; None before the first look into the log.
+    """
+
+    def __init__(self, database: Database, hub: Hub, *, poll_seconds: float | None = None, batch: int = _BATCH) -> None:
+        self._database = database
+        self._hub = hub
+        self._poll_seconds = poll_seconds if poll_seconds is not None else _POLL_SECONDS[database.dialect]
+        self._batch = batch
+        self._consumers: list[Consumer] = []
+        self._woken = asyncio.Event()
+        self._ending = False
+        self.looked = asyncio.Event()  # into the log: what is committed from then on is handed on
+        self.before: Sequence[Event] = ()  # that: the newest that there were then
+        self.position: int | None = None
+
+    def follow(self, consumer: Consumer) -> Callable[[], None]:
+        """From the next event on. Returns what ends it."""
+        self._consumers.append(consumer)
+        return lambda: self._consumers.remove(consumer)
+
+    async def __aenter__(self) -> Self:
+        self._leave = self._hub.subscribe(TOPIC, self._woken.set)
+        self._task = asyncio.create_task(self._run(), name="portico-tailer")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        self._ending = True
+        self._woken.set()
+        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
+        await asyncio.wait([self._task], timeout=_END_SECONDS)
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._database.close()
+
+    async def _run(self) -> None:
+        while not self._ending:
+            try:
+                await self._follow_log()
+            except Exception as error:  # noqa: BLE001  the database is away, or not migrated yet: there is a next time
+                log.warning("tailer_waits", reason=f"{type(error).__name__}: {error}")
+                if not self._ending:
+                    self._woken.clear()
+                    await self._sleep(_AGAIN_SECONDS)
+
+    async def _follow_log(self) -> None:
+        async with AsyncExitStack() as stack:
+            watch = None
+            if self._database.dialect == "sqlite":
+                watch = await stack.enter_async_context(self._database.reader.connect())
+            seen = None
+            while not self._ending:
+                # Cleared and asked before reading: what is committed meanwhile is seen the next time.
+                self._woken.clear()
+                version = await _data_version(watch) if watch is not None else None
+                if watch is None or version != seen:
+                    await self._read_on()
+                seen = version
+                await self._sleep(self._poll_seconds)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    async def _read_on(self) -> None:
+        """Hands on all that there is."""
+        while not self._ending:
+            async with self._database.read() as session:
+                events = EventLog(session)
+                if self.position is None:
+                    newest = await events.newest()
+                    before = await events.following(max(newest - _BEFORE, 0), _BEFORE)
+                    self.before = [event for event in before if event.position <= newest]
+                    self.position = newest
+                    self.looked.set()
+                found = await events.following(self.position, self._batch)
+                if not found:
+                    newest = await events.newest()
+            if not found:
+                # Less than before only where a backup was restored.
+                self.position = min(self.position, newest)
+                return
+            for start in range(0, len(found), _SLICE):
+                self._hand_on(found[start : start + _SLICE])
+                await asyncio.sleep(0)
+
+    def _hand_on(self, events: Sequence[Event]) -> None:
+        self.position = events[-1].position
+        for consumer in tuple(self._consumers):
+            try:
+                consumer(events)
+            except Exception:  # the others are not to miss them
+                log.exception("tailer_consumer_failed", consumer=repr(consumer))
+
+
+async def _data_version(connection: AsyncConnection) -> int:
+    """Another number after each commit of another connection."""
+    version = (await connection.exec_driver_sql("PRAGMA data_version")).scalar_one()
+    await connection.rollback()
+    return int(version)

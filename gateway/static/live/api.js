@@ -1,0 +1,56 @@
+// Portico's REST, with its refusals in words.
+export const BASE = new URL("../../public/v1/", import.meta.url);
+const PATIENCE_MS = 20_000;
+
+/** The server has said no. `code` is that of the problem, `status` the HTTP status. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(inWords(status, problem));
+    this.status = status;
+    this.code = problem?.code ?? null;
+  }
+}
+
+/** Nobody knows whether it was done: no answer came. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The server cannot be reached at the moment.");
+  }
+}
+
+/** The JSON of the answer; null where it has none. Throws Refused, Unreachable. */
+export async function call(path, { method = "GET", token = null, json = null, form = null, headers = {} } = {}) {
+  const sent = new Headers(headers);
+  if (token !== null) sent.set("Authorization", `Bearer ${token}`);
+  if (json !== null) sent.set("Content-Type", "application/json");
+  const body = json !== null ? JSON.stringify(json) : form !== null ? new URLSearchParams(form) : null;
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  let response, text;
+  try {
+    response = await fetch(new URL(path, BASE), { method, headers: sent, body, signal, cache: "no-store" });
+    text = await response.text();
+  } catch {
+    throw new Unreachable();
+  }
+  const answer = parsed(text);
+  if (!response.ok) throw new Refused(response.status, answer);
+  return answer;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // empty, or a proxy's page
+  }
+}
+
+function inWords(status, problem) {
+  if (problem === null) return `The server has answered with the status ${status}.`;
+  const faults = (problem.errors ?? []).map(({ pointer, message }) => `${pointer.split("/").pop()}: ${message}`);
+  return [sentence(problem.detail || problem.title), ...faults].join("\n");
+}
+
+function sentence(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,0 +1,1 @@
+"""Jobs, as operators watch over them."""

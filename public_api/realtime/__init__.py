@@ -1,0 +1,1 @@
+"""WebSockets of the public door: the event log by channels."""

@@ -1,0 +1,1 @@
+"""Support chat, for customers and for staff."""
