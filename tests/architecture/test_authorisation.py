@@ -148,6 +148,7 @@ _REFUSAL = "{ __typename ... on UserError { code } }"
 FIELDS = {
     "query product": ("anyone", 'product(handle: "nothing") { id }'),
     "query products": ("anyone", "products { nodes { id } }"),
+    "query search": ("anyone", 'search(query: "nothing") { nodes { id } }'),
     "query categories": ("anyone", "categories { name }"),
     "query me": ("anyone", "me { id }"),
     "query order": ("scope orders:read", 'order(id: "ord_nothing") { id }'),
