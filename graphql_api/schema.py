@@ -14,6 +14,7 @@ from core.errors import AppError
 from graphql_api import limits
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
+from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
@@ -24,6 +25,7 @@ from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
 from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.mutations import SupportMutation
 from graphql_api.support.subscriptions import SupportSubscription
 from graphql_api.text import faults_of_variables
 
@@ -39,7 +41,7 @@ class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
     f"before, under the same idempotency key, is named in the answer's `extensions.{REPLAYED}`; over plain HTTP the "
     "answer also has the header `Idempotency-Replayed: true`."
 )
-class Mutation(AccountMutation, OrderMutation):
+class Mutation(AccountMutation, OrderMutation, CatalogMutation, SupportMutation):
     pass
 
 
