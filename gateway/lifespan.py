@@ -11,6 +11,7 @@ from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.schema import migrations
 from commerce.support.presence import Presence
+from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
@@ -43,6 +44,7 @@ class GatewayState(TypedDict):
     sockets: Sockets
     watch: CredentialWatch
     presence: Presence
+    uses: UseRecorder
     topology: Callable[[], dict[str, Any]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -72,7 +74,8 @@ def root_lifespan(
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
-                async with tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
+                uses = UseRecorder(resources.database, resources.clock)
+                async with uses, tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -83,6 +86,7 @@ def root_lifespan(
                         "sockets": Sockets(broadcast),
                         "watch": watch,
                         "presence": presence,
+                        "uses": uses,
                         "topology": topology,
                         "asset": asset,
                     }

@@ -11,8 +11,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from core.context import RequestContext, enter_request, leave_request
-from core.logging import write_entry
+from core.context import RequestContext, client_named, enter_request, leave_request
+from core.logging import client_fields, write_entry
 from core.telemetry import REQUEST_SECONDS, new_span_id, new_trace_id, parse_traceparent
 from core.web.errors import UntrustedHost
 
@@ -129,6 +129,7 @@ class ObserveMiddleware:
             "client": client[0] if client else None,
             "request_id": context.request_id,
             "trace_id": context.trace_id,
+            **client_fields(context.client),
         }
         if context.error_code is not None:
             entry["code"] = context.error_code
@@ -157,15 +158,26 @@ def route_template(scope: Scope) -> str:
     return f"{mounted}{template}"
 
 
+_READ = {
+    b"x-request-id",
+    b"traceparent",
+    b"x-client-name",
+    b"x-client-version",
+    b"apollographql-client-name",  # as Apollo's clients call the same
+    b"apollographql-client-version",
+}
+
+
 def _context(scope: Scope) -> RequestContext:
-    request_id = trace = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            request_id = value.decode()
-        elif name == b"traceparent":
-            trace = parse_traceparent(value)
-    trace_id, sampled = trace or (new_trace_id(), False)
-    return RequestContext(request_id or secrets.token_hex(12), trace_id, new_span_id(), sampled)
+    read = {name: value for name, value in scope["headers"] if name in _READ}
+    wanted_id = read.get(b"x-request-id", b"")
+    request_id = wanted_id.decode() if _REQUEST_ID.fullmatch(wanted_id) else secrets.token_hex(12)
+    trace_id, sampled = parse_traceparent(read.get(b"traceparent")) or (new_trace_id(), False)
+    name, version = (
+        read.get(b"x-client-" + what, read.get(b"apollographql-client-" + what, b"")).decode("latin-1")
+        for what in (b"name", b"version")
+    )
+    return RequestContext(request_id, trace_id, new_span_id(), sampled, client_named(name, version))
 
 
 def _headers(context: RequestContext, milliseconds: float) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,20 @@
+"""What is counted, and what was."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+# An operation by the sha256 of its text; a REST operation as `GET /public/v1/products`; a member of the GraphQL schema
+# by its coordinate, as `Query.product(handle:)` (the specification's RFC of schema coordinates).
+Kind = Literal["operation", "rest", "field"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientUse:
+    """By one version of one client; both are empty for clients that do not name themselves."""
+
+    name: str
+    version: str
+    uses: int
+    first_used_at: datetime
+    last_used_at: datetime
