@@ -11,6 +11,7 @@ from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.schema import migrations
 from commerce.support.presence import Presence
+from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
@@ -46,6 +47,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     topology: Callable[[], dict[str, Any]]
+    deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
 
@@ -57,6 +59,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    deprecations: Callable[[], list[Deprecation]],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -88,6 +91,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "topology": topology,
+                        "deprecations": deprecations,
                         "asset": asset,
                     }
 
