@@ -5,7 +5,7 @@ OpenAPI and the list for operators; who still asks is counted.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, cast
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import URL
@@ -38,7 +38,7 @@ class Supersession:
     def of(cls, route: APIRoute) -> "Supersession | None":
         if not route.deprecated:
             return None
-        extra, (method,) = route.openapi_extra or {}, route.methods or ()
+        extra, (method,) = route.openapi_extra or {}, cast("set[str]", route.methods)
         return cls(method, route.path_format, extra[SUCCESSOR], date.fromisoformat(extra[SINCE]))
 
     def tell(self, request: Request, response: Response) -> None:

@@ -79,10 +79,11 @@ class UseRecorder:
             log.warning("uses_lost", uses=sum(count.uses for count in self._pending.values()))
 
     async def _run(self) -> None:
-        while not self._ending.is_set():
+        ending = False
+        while not ending:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._flush_seconds):
-                    await self._ending.wait()
+                    ending = await self._ending.wait()
             try:
                 await self.flush()
             except Exception as error:  # noqa: BLE001  the database is away: there is a next time
