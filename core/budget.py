@@ -17,6 +17,8 @@ class QuotaExceeded(RateLimited):
             retry_after_seconds=verdict.reset_seconds,
         )
         self.points = points
+        self.limit = limit.amount
+        self.remaining = verdict.remaining
 
 
 class Budget:
