@@ -36,7 +36,7 @@ from graphql_api.context import Context, open_context, principal_of
 from graphql_api.errors import BadRequest, present, render_error
 from graphql_api.limits import MAX_BODY_BYTES
 from graphql_api.once import REPLAYED
-from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
+from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for, require_acceptable
 from graphql_api.schema import Schema
 from graphql_api.socket import FIELDS, TransportHandler, Wire
 from graphql_api.sse import Results, accepts_events, event_stream
@@ -74,6 +74,8 @@ class Router(GraphQLRouter[Context, None]):
         streamed = accepts_events(request.headers.get("accept", ""))
         if request.method == "POST":
             require_json(request)
+            if not streamed:
+                require_acceptable(request.scope)
             request = decoded(request, MAX_BODY_BYTES)
         elif not streamed:
             return self._show_ide(request)
