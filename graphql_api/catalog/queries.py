@@ -16,6 +16,7 @@ from graphql_api.catalog.listing import (
 )
 from graphql_api.catalog.types import Category, Product, category_type, is_visible, product_type
 from graphql_api.context import Info
+from graphql_api.cost_directives import CONNECTION, SEARCH, sized
 from graphql_api.fields import field
 from graphql_api.pagination import DEFAULT_SIZE, After, First
 
@@ -44,7 +45,7 @@ class CatalogQuery:
         found = id if id is not None else await _id_of(info, handle or "")
         return await load_product(info, found) if found is not None else None
 
-    @field("Products, page by page.")
+    @field("Products, page by page.", CONNECTION)
     async def products(
         self,
         info: Info,
@@ -58,14 +59,16 @@ class CatalogQuery:
     @field(
         "Products that have all words of the query, the best match first, page by page: those whose title is just "
         "that, those with all words in the title, those that need their vendor, category, tags, SKUs or options for "
-        "it, and those that need their description. Of equal ones the newest comes first."
+        "it, and those that need their description. Of equal ones the newest comes first.",
+        CONNECTION,
+        SEARCH,
     )
     async def search(
         self, info: Info, query: QueryArgument, first: First = DEFAULT_SIZE, after: After = None
     ) -> ProductConnection:
         return await search_products(info, query=query, first=first, after=after)
 
-    @field("All categories, by name.")
+    @field("All categories, by name.", sized(50))
     async def categories(self, info: Info) -> list[Category]:
         async with info.context.resources.database.read() as session:
             return [category_type(category) for category in await ProductRepository(session).categories()]
