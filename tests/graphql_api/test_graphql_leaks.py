@@ -17,19 +17,15 @@ from strawberry.schema.config import StrawberryConfig
 
 from core.database import DatabaseUnavailable
 from core.settings import Settings
-from core.web.audience import new_app
-from gateway.middleware import ObserveMiddleware
 from graphql_api import limits
 from graphql_api import schema as schema_module
 from graphql_api.context import Context
-from graphql_api.errors import render_error
-from graphql_api.router import Router
 from graphql_api.scalars import DATE_TIME
 from graphql_api.schema import Operation, Schema
-from graphql_api.streams import StreamLimits
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import Served, client_of, exchange
 from tests.fixtures.probes import SECRET
+from tests.graphql_api.doors import ADDRESS, door_of
 from tests.graphql_api.subscribing import connected, run
 
 INTERNAL = "an internal error was recorded under this request id"
@@ -180,11 +176,9 @@ Send = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest.fixture
 def door(served: Served, settings: Settings) -> Served:
-    """One whose fields fail, with all that stands around GraphQL's."""
+    """One whose fields fail."""
     schema = Schema(query=Query, subscription=Subscription, production=True, config=CONFIG)
-    app = new_app(title="t", version="1", render=render_error)
-    app.include_router(Router(schema, settings, StreamLimits()), prefix="/graphql")
-    return Served(ObserveMiddleware(app), served.state)
+    return door_of(served, settings, schema)
 
 
 @pytest.fixture
@@ -201,14 +195,14 @@ def send(request: pytest.FixtureRequest, client: httpx2.AsyncClient) -> Send:
         # By hand: the client would not encode half a surrogate pair.
         content = json.dumps({"query": query, "variables": variables})
         headers = {"Accept": request.param, "Content-Type": "application/json"}
-        answer = await client.post("/graphql/", content=content, headers=headers)
+        answer = await client.post(ADDRESS, content=content, headers=headers)
         if request.param == "text/event-stream":
             (event,) = [block for block in answer.text.split("\n\n") if block.startswith("event: next")]
             return dict(json.loads(event.partition("data: ")[2]))
         return dict(answer.json())
 
     async def over_socket(query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        async with connected(client, "/graphql/", WEB) as socket:
+        async with connected(client, ADDRESS, WEB) as socket:
             answer = await run(socket, query, **(variables or {}))
         return {"errors": answer["payload"]} if answer["type"] == "error" else dict(answer["payload"])
 
@@ -248,15 +242,15 @@ async def test_stream_that_breaks_tells_nothing(
 ) -> None:
     query = f'subscription {{ breaks(how: "{how}", after: {after}) }}'
 
-    streamed = await client.post("/graphql/", json={"query": query}, headers={"Accept": "text/event-stream"})
-    async with connected(client, "/graphql/", WEB) as socket:
+    streamed = await client.post(ADDRESS, json={"query": query}, headers={"Accept": "text/event-stream"})
+    async with connected(client, ADDRESS, WEB) as socket:
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": query}})
         messages = [await socket.receive_json() for _ in range(after + 1)]
 
     events = [json.loads(line[6:]) for line in streamed.text.splitlines() if line.startswith("data: {")]
-    assert events == [message["payload"] for message in messages]
-    assert [event["data"] for event in events[:after]] == [{"breaks": number} for number in range(after)]
-    assert_tells_nothing(events[-1]["errors"][0])
+    for told in (events, [message["payload"] for message in messages]):
+        assert [event["data"] for event in told] == [*({"breaks": number} for number in range(after)), None]
+        assert_tells_nothing(told[-1]["errors"][0])
     assert SECRET not in streamed.text + json.dumps(messages)
     for entry in log_entries.application:
         assert_logged(entry)
@@ -286,7 +280,7 @@ async def test_what_fails_around_an_operation_tells_nothing(
     monkeypatch.setattr(*PLACES[place], _fail)
     headers = {**WEB, "Content-Type": "application/json", "Accept": accept}
 
-    answer = await exchange(door, "POST", "/graphql/", list(headers.items()), chunks=[b'{"query": "{ fine }"}'])
+    answer = await exchange(door, "POST", ADDRESS, list(headers.items()), chunks=[b'{"query": "{ fine }"}'])
 
     body = b"".join(answer.chunks).decode()
     assert SECRET not in body
@@ -302,7 +296,7 @@ async def test_what_fails_around_an_operation_tells_a_socket_nothing(
 ) -> None:
     monkeypatch.setattr(*PLACES[place], _fail)
 
-    async with connected(client, "/graphql/", WEB) as socket:
+    async with connected(client, ADDRESS, WEB) as socket:
         await socket.send_json({"id": "1", "type": "subscribe", "payload": {"query": "{ fine }"}})
         message = await socket.receive_json()
 
@@ -352,7 +346,7 @@ async def test_database_that_is_away_is_said_and_nothing_of_it(send: Send, log_e
 async def test_callers_learn_what_is_wrong(
     client: httpx2.AsyncClient, query: str, variables: dict[str, Any], message: str
 ) -> None:
-    body = (await client.post("/graphql/", json={"query": query, "variables": variables})).json()
+    body = (await client.post(ADDRESS, json={"query": query, "variables": variables})).json()
 
     assert [error["message"] for error in body["errors"]] == [message]
 
