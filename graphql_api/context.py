@@ -1,5 +1,6 @@
 """What resolvers see: the process's resources, who calls, and the loaders of this one operation."""
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import strawberry
@@ -11,6 +12,8 @@ from strawberry.fastapi import BaseContext
 from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import ANONYMOUS, Principal
 from commerce.accounts.throttling import caller_of
+from commerce.operations.registry import OperationRegistry
+from commerce.usage.recorder import UseRecorder
 from core.budget import READ_POINTS
 from core.errors import Unauthenticated
 from core.ratelimit import Verdict
@@ -21,18 +24,38 @@ from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The document of an operation: the hash of its text, and whether the client has registered it."""
+
+    sha256: str
+    name: str | None
+    registered: bool
+
+
 class Context(BaseContext):
     """Per operation. A WebSocket carries many on one connection: each gets loaders of its own, so that none is
     answered from what another has read.
     """
 
     def __init__(
-        self, resources: Resources, principal: Principal, line: Line, *, authorization: str | None, address: str
+        self,
+        resources: Resources,
+        principal: Principal,
+        line: Line,
+        *,
+        uses: UseRecorder,
+        registry: OperationRegistry,
+        authorization: str | None,
+        address: str,
     ) -> None:
         super().__init__()
         self.resources = resources
         self.principal = principal
         self.line = line
+        self.uses = uses
+        self.registry = registry
+        self.operation: Asked | None = None  # until it is known what is asked
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
         self.loaders = Loaders(resources.database, principal)
@@ -40,7 +63,13 @@ class Context(BaseContext):
 
     def for_operation(self) -> "Context":
         fresh = Context(
-            self.resources, self.principal, self.line, authorization=self.authorization, address=self.address
+            self.resources,
+            self.principal,
+            self.line,
+            uses=self.uses,
+            registry=self.registry,
+            authorization=self.authorization,
+            address=self.address,
         )
         fresh.request, fresh.response, fresh.background_tasks = self.request, self.response, self.background_tasks
         fresh.connection_params = self.connection_params
@@ -91,7 +120,16 @@ async def open_context(
         raise
     await spend(connection, resources.budget, caller_of(principal, address), READ_POINTS)
     line = Line(broadcast, connection.state.watch)
-    return Context(resources, principal, line, authorization=authorization, address=address)
+    state = connection.state
+    return Context(
+        resources,
+        principal,
+        line,
+        uses=state.uses,
+        registry=state.operations,
+        authorization=authorization,
+        address=address,
+    )
 
 
 async def principal_of(authorization: str | None, resources: Resources) -> Principal:

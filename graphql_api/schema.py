@@ -11,15 +11,18 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, StreamExecutionResult
 
 from core.budget import READ_POINTS
+from core.context import current_client
 from core.errors import AppError
 from graphql_api import limits
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
+from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
 from graphql_api.context import Context
 from graphql_api.cost import MAX_COST, OperationTooCostly, price_of
+from graphql_api.deprecated import used
 from graphql_api.errors import cost_told, present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
@@ -27,6 +30,7 @@ from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
 from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.mutations import SupportMutation
 from graphql_api.support.subscriptions import SupportSubscription
 
 
@@ -41,7 +45,7 @@ class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
     f"before, under the same idempotency key, is named in the answer's `extensions.{REPLAYED}`; over plain HTTP the "
     "answer also has the header `Idempotency-Replayed: true`."
 )
-class Mutation(AccountMutation, OrderMutation):
+class Mutation(AccountMutation, OrderMutation, CatalogMutation, SupportMutation):
     pass
 
 
@@ -104,6 +108,13 @@ class Operation(SchemaExtension):
     def on_stream_result(self, result: StreamExecutionResult) -> None:  # type: ignore[override]  # noqa: ARG002
         """Of a subscription only the first result tells the cost."""
         self._points = None
+
+    def on_execute(self) -> None:  # type: ignore[override]
+        """Counts what is deprecated once an operation, however often it names it."""
+        context = self.execution_context
+        schema: Schema = context.schema  # type: ignore[assignment]
+        for each in used(schema._schema, context.query or "", context.operation_name, context.variables or {}):  # noqa: SLF001
+            context.context.uses.note("field", each, current_client())
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""

@@ -23,6 +23,12 @@ class ProductStatus(Enum):
     archived = strawberry.enum_value("archived", description="Not on sale any more.")
 
 
+@strawberry.enum(name="InventoryPolicy", description="In lower case, as on REST. What happens when none is left.")
+class InventoryPolicy(Enum):
+    deny = strawberry.enum_value("deny", description="It cannot be bought any more.")
+    continue_ = strawberry.enum_value("continue", name="continue", description="It is sold on, below nought.")
+
+
 @strawberry.type(description="The lowest and the highest price of a product's variants.")
 class PriceRange:
     min: Money = strawberry.field(description="The lowest.")
