@@ -6,7 +6,6 @@ fragments that each spread the next one twice). These count every fragment once.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 from graphql import (
     FieldNode,
@@ -29,6 +28,7 @@ from graphql.validation.specified_rules import recommended_rules
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graphql_api.documents import by_text
 from graphql_api.text import StorableTextRule
 
 # Of a request as the application holds it, what was sent or what it inflates to; and of a message.
@@ -37,7 +37,6 @@ MAX_TOKENS = 1000  # five times the introspection query of GraphiQL
 MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
 MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep
 MAX_ALIASES = 20
-_CACHED_DOCUMENTS = 256
 
 Rules = tuple[type[ASTValidationRule], ...]
 
@@ -131,13 +130,13 @@ RULES: Rules = (
 RULES_WITHOUT_INTROSPECTION: Rules = (*RULES, NoSchemaIntrospectionCustomRule)
 
 
-@lru_cache(_CACHED_DOCUMENTS)
+@by_text()
 def parsed(text: str) -> DocumentNode:
     """Raises GraphQLSyntaxError."""
     return parse(text, max_tokens=MAX_TOKENS)
 
 
-@lru_cache(_CACHED_DOCUMENTS)
+@by_text(position=1)
 def faults(schema: GraphQLSchema, text: str, rules: Rules) -> tuple[GraphQLError, ...]:
     """What is wrong with a document that parses. Keyed by its text: to hash a syntax tree costs as much as to walk
     it. The limits come first, so that no costlier rule sees a document beyond them.

@@ -11,7 +11,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from core.errors import AppError
-from graphql_api import limits
+from graphql_api import limits, persisted
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
 from graphql_api.catalog.queries import CatalogQuery
@@ -57,6 +57,8 @@ class Operation(SchemaExtension):
     def on_operation(self) -> None:  # type: ignore[override]
         context = self.execution_context
         context.context = context.context.for_operation()
+        name = context._provided_operation_name  # noqa: SLF001
+        context.context.operation = persisted.asked(context.query or "", name, context.context)
         context.parse_options["max_tokens"] = limits.MAX_TOKENS
 
     def on_parse(self) -> None:  # type: ignore[override]
@@ -104,6 +106,10 @@ class Schema(strawberry.Schema):
     def __init__(self, *, production: bool, **options: Any) -> None:
         super().__init__(extensions=[Operation], **options)
         self._production = production
+
+    def all_rules(self) -> tuple[limits.Rules, ...]:
+        """Those of every caller."""
+        return (limits.RULES, limits.RULES_WITHOUT_INTROSPECTION) if self._production else (limits.RULES,)
 
     def rules_for(self, context: Any) -> limits.Rules:
         hidden = self._production and context.principal.kind == "anonymous"

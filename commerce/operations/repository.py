@@ -88,7 +88,13 @@ class OperationRepository(Repository):
         )
         operations = {row[0]: row[1] for row in await self._session.execute(count)}
         return [
-            RegisteredClient(*row[:3], tuple(versions.get(row.name, ())), operations.get(row.name, 0))
+            RegisteredClient(
+                name=row.name,
+                mode=row.mode,
+                automatic=row.automatic,
+                versions=tuple(versions.get(row.name, ())),
+                operations=operations.get(row.name, 0),
+            )
             for row in await self.clients()
         ]
 
