@@ -9,7 +9,7 @@ from typing import TypeVar
 from strawberry.dataloader import DataLoader
 
 from commerce.accounts.principal import Principal
-from commerce.catalog.entities import Category, Image, ProductHead, Variant
+from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
 from commerce.catalog.repository import ProductRepository
 from commerce.orders.entities import Order
 from commerce.orders.repository import OrderRepository
@@ -37,6 +37,16 @@ class Loaders:
         self.categories: DataLoader[str, Category | None] = DataLoader(self._batch(_categories, lambda _: None))
 
         self.orders: DataLoader[str, Order | None] = DataLoader(self._visible_orders)
+
+    def remember(self, product: Product) -> None:
+        """A whole product, which is not read again in this operation."""
+        product_id = product.head.id
+        self.products.prime(product_id, product.head, force=True)
+        self.variants.prime(product_id, product.variants, force=True)
+        self.images.prime(product_id, product.images, force=True)
+        self.tags.prime(product_id, product.tags, force=True)
+        if product.category is not None:
+            self.categories.prime(product.category.id, product.category, force=True)
 
     async def _visible_orders(self, ids: list[str]) -> list[Order | None]:
         async with self._database.read() as session:
