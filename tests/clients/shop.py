@@ -27,7 +27,7 @@ class Shop:
         self._port = port
         self.process = self._serve()
         scopes = "catalog:write,orders:read,orders:write,events:read"
-        self.key = self.run(*PORTICO, "keys", "create", "shop", "--scopes", scopes).strip()
+        self.key = self.portico("keys", "create", "shop", "--scopes", scopes).strip()
 
     def _serve(self) -> Process:
         process = self._start(*PORTICO, "serve", "--port", str(self._port))
@@ -50,6 +50,15 @@ class Shop:
         program = self._start(*command)
         assert program.wait(60) == 0, program.story
         return program.stdout
+
+    def portico(self, *arguments: str) -> str:
+        return self.run(*PORTICO, *arguments)
+
+    def ask(self, query: str, client: str) -> dict[str, Any]:
+        """What GraphQL answers to a client of this name."""
+        response = httpx2.post(self.address, json={"query": query}, headers={"X-Client-Name": client})
+        answer: dict[str, Any] = response.json()
+        return answer
 
     def post(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
         response = httpx2.post(
