@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.fixtures.processes import PORTICO, Process, StartProcess
 READY = "Portico is ready"
 CLIENTS = {"websocket": "ws", "sse": "http"}
 DRAIN_SECONDS = 20
+PATIENCE_SECONDS = 30  # as long as a process that is busy may take
 
 
 class Shop:
@@ -53,6 +55,14 @@ class Shop:
 
     def portico(self, *arguments: str) -> str:
         return self.run(*PORTICO, *arguments)
+
+    def enforce(self, client: str) -> None:
+        """Until the server obeys, which takes it a moment to hear of."""
+        self.portico("operations", "mode", client, "enforce")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "errors" not in self.ask("{ __typename }", client):
+            assert time.monotonic() < deadline, self.process.story
+            time.sleep(0.05)
 
     def ask(self, query: str, client: str) -> dict[str, Any]:
         """What GraphQL answers to a client of this name."""

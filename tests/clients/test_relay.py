@@ -50,7 +50,7 @@ async def test_relay_sends_the_ids_of_operations_that_were_registered_and_nothin
 
     registered = shop.portico("operations", "register", manifest, "--client", "relay-shop", "--version", "1.0.0")
     again = shop.portico("operations", "register", manifest, "--client", "relay-shop", "--version", "1.0.1")
-    shop.portico("operations", "mode", "relay-shop", "enforce")
+    shop.enforce("relay-shop")
     told = ran(shop, node, relay)
     answer = shop.ask("{ categories { id } }", "relay-shop")
 
