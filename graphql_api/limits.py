@@ -18,6 +18,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     InlineFragmentNode,
+    IntValueNode,
     Node,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -44,6 +45,7 @@ MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
 MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep
 MAX_ALIASES = 20
 MAX_DIRECTIVES = 50
+MAX_DIGITS = 100
 MAX_VALUES = 10_000  # in the variables: a product with all that it may have is some thousands
 CACHED_DOCUMENTS = 256
 
@@ -101,6 +103,14 @@ class DirectiveRule(ASTValidationRule):
             self.report_error(GraphQLError(f"The document has more than {MAX_DIRECTIVES} directives", node))
 
 
+class NumberRule(ASTValidationRule):
+    """Python refuses to read numbers of thousands of digits."""
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        if len(node.value) > MAX_DIGITS:
+            self.report_error(GraphQLError(f"A number has more than {MAX_DIGITS} digits", node))
+
+
 def _folded(
     document: DocumentNode, count: Callable[[FieldNode, int], int], join: Callable[[int, int], int]
 ) -> Callable[[SelectionSetNode | None], int]:
@@ -156,7 +166,7 @@ def _root_fields(operation: OperationDefinitionNode, document: DocumentNode) -> 
             waiting.extend(found.selections if found else ())
 
 
-LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule)
+LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule, NumberRule)
 RULES: Rules = (
     *specified_rules,
     *recommended_rules,
