@@ -6,9 +6,11 @@ from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
 from commerce.media import models as media
+from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.support import models as support
+from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
@@ -25,9 +27,11 @@ __all__ = [
     "jobs",
     "media",
     "migrations",
+    "operations",
     "orders",
     "promotions",
     "support",
+    "usage",
     "webhooks",
 ]
 

@@ -8,9 +8,9 @@ import strawberry
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def field(description: str) -> Callable[[F], F]:
+def field(description: str, *directives: object) -> Callable[[F], F]:
     """`strawberry.field` for resolvers; its own type is Any, which would leave them unchecked."""
-    return cast("Callable[[F], F]", strawberry.field(description=description))
+    return cast("Callable[[F], F]", strawberry.field(description=description, directives=directives))
 
 
 def subscription(description: str) -> Callable[[F], F]:

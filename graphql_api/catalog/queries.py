@@ -9,6 +9,7 @@ from core.errors import Invalid
 from graphql_api.catalog.listing import ProductConnection, ProductFilterInput, ProductSort, list_products
 from graphql_api.catalog.types import Category, Product, category_type, is_visible, product_type
 from graphql_api.context import Info
+from graphql_api.cost_directives import CONNECTION, sized
 from graphql_api.fields import field
 from graphql_api.pagination import DEFAULT_SIZE, After, First
 
@@ -31,7 +32,7 @@ class CatalogQuery:
         found = id if id is not None else await _id_of(info, handle or "")
         return await load_product(info, found) if found is not None else None
 
-    @field("Products, page by page.")
+    @field("Products, page by page.", CONNECTION)
     async def products(
         self,
         info: Info,
@@ -42,7 +43,7 @@ class CatalogQuery:
     ) -> ProductConnection:
         return await list_products(info, first=first, after=after, wanted=wanted, sort=sort)
 
-    @field("All categories, by name.")
+    @field("All categories, by name.", sized(50))
     async def categories(self, info: Info) -> list[Category]:
         async with info.context.resources.database.read() as session:
             return [category_type(category) for category in await ProductRepository(session).categories()]

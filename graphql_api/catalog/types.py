@@ -9,6 +9,7 @@ from commerce.accounts.principal import Principal
 from commerce.catalog import entities
 from core import money
 from graphql_api.context import Info
+from graphql_api.cost_directives import sized
 from graphql_api.fields import field
 from graphql_api.money import Money, money_type
 from graphql_api.node import Node
@@ -52,7 +53,7 @@ class Variant:
     id: strawberry.ID = strawberry.field(description="`var_...`")
     sku: str | None = strawberry.field(description="Unique in the catalogue.")
     title: str = strawberry.field(description="The option values, such as `Small / Moss`.")
-    options: list[VariantOption] = strawberry.field(description="In the product's order.")
+    options: list[VariantOption] = strawberry.field(description="In the product's order.", directives=[sized(2)])
     price: Money = strawberry.field(description="For one.")
     compare_at_price: Money | None = strawberry.field(description="The price before a reduction.")
     stock: int | None = strawberry.field(description="null: not tracked, always available.")
@@ -94,12 +95,12 @@ class Product(Node):
     async def tags(self, info: Info) -> list[str]:
         return list(await info.context.loaders.tags.load(self.head.id))
 
-    @field("All of them; at least one.")
+    @field("All of them; at least one.", sized(5))
     async def variants(self, info: Info) -> list[Variant]:
         found = await info.context.loaders.variants.load(self.head.id)
         return [_variant_type(variant, self.head.currency) for variant in found]
 
-    @field("All of them; the first is the one for lists.")
+    @field("All of them; the first is the one for lists.", sized(5))
     async def images(self, info: Info) -> list[Image]:
         return [
             Image(id=strawberry.ID(image.id), url=image.url, alt=image.alt, width=image.width, height=image.height)

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from commerce.orders import entities
+from graphql_api.cost_directives import sized
 from graphql_api.money import Money, money_type
 from graphql_api.node import Node
 from graphql_api.pagination import Edge
@@ -60,14 +61,14 @@ class Order(Node):
     number: int = strawberry.field(description="For people: it counts up, with gaps.")
     state: OrderState = strawberry.field(description="What became of it.")
     email: str = strawberry.field(description="Where its news go.")
-    lines: list[OrderLine] = strawberry.field(description="All of them; at least one.")
+    lines: list[OrderLine] = strawberry.field(description="All of them; at least one.", directives=[sized(5)])
     promotion: AppliedPromotion | None = strawberry.field(description="null: none applied.")
     subtotal: Money = strawberry.field(description="Of all lines.")
     discount: Money = strawberry.field(description="What the promotion takes off, at most the subtotal.")
     shipping: Money = strawberry.field(description="For sending it.")
     total: Money = strawberry.field(description="Subtotal minus discount plus shipping.")
-    payments: list[Payment] = strawberry.field(description="All of them, oldest first.")
-    shipments: list[Shipment] = strawberry.field(description="All of them, oldest first.")
+    payments: list[Payment] = strawberry.field(description="All of them, oldest first.", directives=[sized(2)])
+    shipments: list[Shipment] = strawberry.field(description="All of them, oldest first.", directives=[sized(2)])
     placed_at: datetime = strawberry.field(description="When it was placed.")
 
 

@@ -1,5 +1,6 @@
 """REST v1 of the catalogue."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -26,6 +27,7 @@ from public_api.catalog.schemas import (
     product_schema,
     update_command,
 )
+from public_api.deprecated import superseded
 from public_api.errors import problems
 from public_api.routing import public_router
 
@@ -33,8 +35,6 @@ router = public_router(tags=["Catalogue"])
 _KEY_FAULTS = (InvalidIdempotencyKey, IdempotencyKeyReused, IdempotencyInProgress)
 # Where a client, or a testing tool, can go on from a product (OpenAPI links).
 _NEXT = {"addImage": {"operationId": "upload_image", "parameters": {"product_id": "$response.body#/id"}}}
-# RFC 9745: since when the numbered pages are superseded, and by what.
-DEPRECATED_SINCE = "@1795305600"
 # Where a client, or a testing tool, can go on from a list (OpenAPI links).
 _ORDER = {
     "order": {
@@ -53,9 +53,9 @@ _ORDER = {
     response_model=ProductPage,
     summary="List products",
     responses={200: {"description": "The products", "links": _ORDER}, 304: {"description": "Not modified"}},
+    **superseded("/public/v2/products", date(2026, 11, 22)),
 )
 async def list_products(
-    request: Request,
     response: Response,
     query: Annotated[PageQuery, Query()],
     principal: PrincipalDep,
@@ -68,12 +68,7 @@ async def list_products(
         raise Invalid("this deep, use /public/v2/products, which pages by cursor", errors=(fault,))
     found = await products.page(product_filter(query, principal), query.sort, page=query.page, size=query.size)
     tag = tag_of(((key.id, key.version) for key in found.items), found.page, found.size, found.total)
-    successor = str(request.url_for("public:v2:list_products"))
-    headers = {
-        **cache_headers(principal, tag),
-        "Deprecation": DEPRECATED_SINCE,
-        "Link": f'<{successor}>; rel="successor-version"',
-    }
+    headers = cache_headers(principal, tag)
     if is_current(if_none_match, tag):
         return not_modified(headers)
     response.headers.update(headers)

@@ -137,6 +137,7 @@ OPERATIONS = {
     "DELETE /internal/promotions/{promotion_id}": "staff editor",
     "GET /internal/events/lag": "staff support",
     "GET /internal/webhooks": "staff support",
+    "GET /internal/deprecations": "staff support",
     "GET /graphql/": "anyone",
     "POST /graphql/": "anyone",
     "WEBSOCKET /graphql/": "anyone",
