@@ -1,10 +1,11 @@
-"""Children in batches: whatever the resolvers of one operation ask for at the same time is one statement.
+"""Children in batches: whatever the resolvers of one operation ask for at the same time is one statement, which reads
+the columns that one of them needs (`graphql_api.selection`).
 
 Each batch opens its own read session: resolvers run at the same time, and a session serves one task.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from strawberry.dataloader import DataLoader
 
@@ -13,9 +14,14 @@ from commerce.catalog.entities import Category, Image, ProductHead, Variant
 from commerce.catalog.repository import ProductRepository
 from commerce.orders.entities import Order
 from commerce.orders.repository import OrderRepository
-from core.database import Database
+from core.database import Database, ReadSession
+from core.repository import MOST_PARAMETERS
 
 T = TypeVar("T")
+NOTHING = frozenset[str]()
+D = TypeVar("D")
+Key: TypeAlias = tuple[str, frozenset[str]]  # an id or a handle, and the fields of the entity that are needed
+_Read = Callable[[ReadSession, Sequence[str], frozenset[str]], Awaitable[Mapping[str, T]]]
 
 
 class Loaders:
@@ -23,40 +29,36 @@ class Loaders:
 
     def __init__(self, database: Database, principal: Principal) -> None:
         self._database = database
-        self._principal = principal
-        self.products: DataLoader[str, ProductHead | None] = DataLoader(
-            self._batch(ProductRepository.heads, lambda _: None)
+        self.products: DataLoader[Key, ProductHead | None] = self._loader(
+            lambda session, ids, columns: ProductRepository(session).heads(ids, columns), None
         )
-        self.variants: DataLoader[str, Sequence[Variant]] = DataLoader(
-            self._batch(ProductRepository.variants_of, lambda _: ())
+        self.products_named: DataLoader[Key, ProductHead | None] = self._loader(
+            lambda session, handles, columns: ProductRepository(session).heads_named(handles, columns), None
         )
-        self.images: DataLoader[str, Sequence[Image]] = DataLoader(
-            self._batch(ProductRepository.images_of, lambda _: ())
+        self.variants: DataLoader[Key, Sequence[Variant]] = self._loader(
+            lambda session, ids, columns: ProductRepository(session).variants_of(ids, columns), ()
         )
-        self.tags: DataLoader[str, Sequence[str]] = DataLoader(self._batch(ProductRepository.tags_of, lambda _: ()))
-        self.categories: DataLoader[str, Category | None] = DataLoader(self._batch(_categories, lambda _: None))
+        self.images: DataLoader[Key, Sequence[Image]] = self._loader(
+            lambda session, ids, columns: ProductRepository(session).images_of(ids, columns), ()
+        )
+        self.tags: DataLoader[Key, Sequence[str]] = self._loader(
+            lambda session, ids, _: ProductRepository(session).tags_of(ids), ()
+        )
+        self.categories: DataLoader[Key, Category | None] = self._loader(
+            lambda session, ids, columns: ProductRepository(session).categories_of(ids, columns), None
+        )
+        self.orders: DataLoader[Key, Order | None] = self._loader(
+            lambda session, ids, fields: OrderRepository(session).visible(ids, principal, fields), None
+        )
 
-        self.orders: DataLoader[str, Order | None] = DataLoader(self._visible_orders)
-
-    async def _visible_orders(self, ids: list[str]) -> list[Order | None]:
-        async with self._database.read() as session:
-            found = {order.id: order for order in await OrderRepository(session).orders(ids, self._principal)}
-        return [found.get(order_id) for order_id in ids]
-
-    def _batch(
-        self,
-        read: Callable[[ProductRepository, Sequence[str]], Awaitable[Mapping[str, T]]],
-        absent: Callable[[str], T],
-    ) -> Callable[[list[str]], Awaitable[list[T]]]:
+    def _loader(self, read: _Read[T], absent: D) -> DataLoader[Key, T | D]:
         """A value for each key, in their order."""
 
-        async def load(keys: list[str]) -> list[T]:
+        async def load(keys: list[Key]) -> list[T | D]:
+            names = list(dict.fromkeys(name for name, _ in keys))
+            needed = NOTHING.union(*(each for _, each in keys))
             async with self._database.read() as session:
-                found = await read(ProductRepository(session), keys)
-            return [found[key] if key in found else absent(key) for key in keys]
+                found = await read(session, names, needed)
+            return [found.get(name, absent) for name, _ in keys]
 
-        return load
-
-
-async def _categories(products: ProductRepository, ids: Sequence[str]) -> dict[str, Category]:
-    return {category.id: category for category in await products.categories(ids)}
+        return DataLoader(load, max_batch_size=MOST_PARAMETERS)
