@@ -9,6 +9,7 @@ from commerce.media import models as media
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.support import models as support
+from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
@@ -28,6 +29,7 @@ __all__ = [
     "orders",
     "promotions",
     "support",
+    "usage",
     "webhooks",
 ]
 

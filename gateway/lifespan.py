@@ -11,6 +11,8 @@ from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.schema import migrations
 from commerce.support.presence import Presence
+from commerce.usage.entities import Deprecation
+from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
@@ -43,7 +45,9 @@ class GatewayState(TypedDict):
     sockets: Sockets
     watch: CredentialWatch
     presence: Presence
+    uses: UseRecorder
     topology: Callable[[], dict[str, Any]]
+    deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
 
@@ -55,6 +59,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    deprecations: Callable[[], list[Deprecation]],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -72,7 +77,8 @@ def root_lifespan(
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
-                async with tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
+                uses = UseRecorder(resources.database, resources.clock)
+                async with uses, tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -83,7 +89,9 @@ def root_lifespan(
                         "sockets": Sockets(broadcast),
                         "watch": watch,
                         "presence": presence,
+                        "uses": uses,
                         "topology": topology,
+                        "deprecations": deprecations,
                         "asset": asset,
                     }
 

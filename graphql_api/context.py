@@ -11,6 +11,7 @@ from strawberry.fastapi import BaseContext
 
 from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import Principal
+from commerce.usage.recorder import UseRecorder
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
 from graphql_api.loaders import Loaders
@@ -23,12 +24,20 @@ class Context(BaseContext):
     """
 
     def __init__(
-        self, resources: Resources, principal: Principal, line: Line, *, authorization: str | None, address: str
+        self,
+        resources: Resources,
+        principal: Principal,
+        line: Line,
+        *,
+        uses: UseRecorder,
+        authorization: str | None,
+        address: str,
     ) -> None:
         super().__init__()
         self.resources = resources
         self.principal = principal
         self.line = line
+        self.uses = uses
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
         self.loaders = Loaders(resources.database, principal)
@@ -37,7 +46,12 @@ class Context(BaseContext):
 
     def for_operation(self) -> "Context":
         fresh = Context(
-            self.resources, self.principal, self.line, authorization=self.authorization, address=self.address
+            self.resources,
+            self.principal,
+            self.line,
+            uses=self.uses,
+            authorization=self.authorization,
+            address=self.address,
         )
         fresh.request, fresh.response, fresh.background_tasks = self.request, self.response, self.background_tasks
         fresh.connection_params = self.connection_params
@@ -64,7 +78,8 @@ async def open_context(
     authorization = connection.headers.get("authorization")
     principal = await principal_of(authorization, resources)
     line = Line(broadcast, connection.state.watch)
-    return Context(resources, principal, line, authorization=authorization, address=address)
+    uses = connection.state.uses
+    return Context(resources, principal, line, uses=uses, authorization=authorization, address=address)
 
 
 async def principal_of(authorization: str | None, resources: Resources) -> Principal:

@@ -5,12 +5,12 @@ Each batch opens its own read session: resolvers run at the same time, and a ses
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from strawberry.dataloader import DataLoader
 
 from commerce.accounts.principal import Principal
-from commerce.catalog.entities import Category, Image, ProductHead, Variant
+from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
 from commerce.catalog.repository import ProductRepository
 from commerce.orders.entities import Order
 from commerce.orders.repository import OrderRepository
@@ -18,47 +18,70 @@ from core.database import Database, ReadSession
 from core.repository import MOST_PARAMETERS
 
 T = TypeVar("T")
-NOTHING = frozenset[str]()
-D = TypeVar("D")
-Key: TypeAlias = tuple[str, frozenset[str]]  # an id or a handle, and the fields of the entity that are needed
-_Read = Callable[[ReadSession, Sequence[str], frozenset[str]], Awaitable[Mapping[str, T]]]
+Columns: TypeAlias = frozenset[str]  # fields of an entity, as its repository takes them
+_Key = tuple[str, Columns]
+_Read = Callable[[ReadSession, Sequence[str], Columns], Awaitable[Mapping[str, T]]]
+_NONE: Columns = frozenset()
+
+
+class Loader(Generic[T]):
+    """What is remembered is whole, and never read."""
+
+    def __init__(self, database: Database, read: _Read[T], absent: T) -> None:
+        self._database = database
+        self._read = read
+        self._absent = absent
+        self._remembered: dict[str, T] = {}
+        self._batches: DataLoader[_Key, T] = DataLoader(self._load, max_batch_size=MOST_PARAMETERS)
+
+    async def load(self, key: str, columns: Columns = _NONE) -> T:
+        if key in self._remembered:
+            return self._remembered[key]
+        return await self._batches.load((key, columns))
+
+    def remember(self, key: str, value: T) -> None:
+        self._remembered[key] = value
+
+    async def _load(self, keys: list[_Key]) -> list[T]:
+        names = list(dict.fromkeys(name for name, _ in keys))
+        columns = _NONE.union(*(each for _, each in keys))
+        async with self._database.read() as session:
+            found = await self._read(session, names, columns)
+        return [found.get(name, self._absent) for name, _ in keys]
 
 
 class Loaders:
     """Per operation: what was loaded is remembered until it ends."""
 
     def __init__(self, database: Database, principal: Principal) -> None:
-        self._database = database
-        self.products: DataLoader[Key, ProductHead | None] = self._loader(
-            lambda session, ids, columns: ProductRepository(session).heads(ids, columns), None
+        self.products: Loader[ProductHead | None] = Loader(
+            database, lambda session, ids, columns: ProductRepository(session).heads(ids, columns), None
         )
-        self.products_named: DataLoader[Key, ProductHead | None] = self._loader(
-            lambda session, handles, columns: ProductRepository(session).heads_named(handles, columns), None
+        self.products_named: Loader[ProductHead | None] = Loader(
+            database, lambda session, handles, columns: ProductRepository(session).heads_named(handles, columns), None
         )
-        self.variants: DataLoader[Key, Sequence[Variant]] = self._loader(
-            lambda session, ids, columns: ProductRepository(session).variants_of(ids, columns), ()
+        self.variants: Loader[Sequence[Variant]] = Loader(
+            database, lambda session, ids, columns: ProductRepository(session).variants_of(ids, columns), ()
         )
-        self.images: DataLoader[Key, Sequence[Image]] = self._loader(
-            lambda session, ids, columns: ProductRepository(session).images_of(ids, columns), ()
+        self.images: Loader[Sequence[Image]] = Loader(
+            database, lambda session, ids, columns: ProductRepository(session).images_of(ids, columns), ()
         )
-        self.tags: DataLoader[Key, Sequence[str]] = self._loader(
-            lambda session, ids, _: ProductRepository(session).tags_of(ids), ()
+        self.tags: Loader[Sequence[str]] = Loader(
+            database, lambda session, ids, _: ProductRepository(session).tags_of(ids), ()
         )
-        self.categories: DataLoader[Key, Category | None] = self._loader(
-            lambda session, ids, columns: ProductRepository(session).categories_of(ids, columns), None
+        self.categories: Loader[Category | None] = Loader(
+            database, lambda session, ids, columns: ProductRepository(session).categories_of(ids, columns), None
         )
-        self.orders: DataLoader[Key, Order | None] = self._loader(
-            lambda session, ids, fields: OrderRepository(session).visible(ids, principal, fields), None
+        self.orders: Loader[Order | None] = Loader(
+            database, lambda session, ids, parts: OrderRepository(session).visible(ids, principal, parts), None
         )
 
-    def _loader(self, read: _Read[T], absent: D) -> DataLoader[Key, T | D]:
-        """A value for each key, in their order."""
-
-        async def load(keys: list[Key]) -> list[T | D]:
-            names = list(dict.fromkeys(name for name, _ in keys))
-            needed = NOTHING.union(*(each for _, each in keys))
-            async with self._database.read() as session:
-                found = await read(session, names, needed)
-            return [found.get(name, absent) for name, _ in keys]
-
-        return DataLoader(load, max_batch_size=MOST_PARAMETERS)
+    def remember(self, product: Product) -> None:
+        """A whole product, which is not read again in this operation."""
+        product_id = product.head.id
+        self.products.remember(product_id, product.head)
+        self.variants.remember(product_id, product.variants)
+        self.images.remember(product_id, product.images)
+        self.tags.remember(product_id, product.tags)
+        if product.category is not None:
+            self.categories.remember(product.category.id, product.category)

@@ -23,6 +23,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
+from core.context import client_named, current_request
 from core.errors import Denied, Unauthenticated
 from core.settings import Settings
 from core.streams.places import Places
@@ -169,8 +170,14 @@ class Router(GraphQLRouter[Context, None]):
         raise Denied("pages of this origin may not connect")
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
-        """Browsers cannot send headers with a handshake: `connection_init` may carry `authorization` instead."""
-        for name, value in (context.connection_params or {}).items():
+        """Browsers cannot send headers with a handshake: `connection_init` may carry `authorization` instead, and
+        `clientName` and `clientVersion`.
+        """
+        given = context.connection_params or {}
+        request = current_request()
+        if request is not None and "clientName" in given:
+            request.client = client_named(given["clientName"], given.get("clientVersion"))
+        for name, value in given.items():
             if name.lower() == "authorization" and isinstance(value, str):
                 try:
                     context.principal = await principal_of(value, context.resources)

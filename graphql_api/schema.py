@@ -10,13 +10,16 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
+from core.context import current_client
 from core.errors import AppError
 from graphql_api import limits
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
+from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
+from graphql_api.deprecated import used
 from graphql_api.errors import present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
@@ -24,6 +27,7 @@ from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
 from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.mutations import SupportMutation
 from graphql_api.support.subscriptions import SupportSubscription
 from graphql_api.text import faults_of_variables
 
@@ -39,7 +43,7 @@ class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
     f"before, under the same idempotency key, is named in the answer's `extensions.{REPLAYED}`; over plain HTTP the "
     "answer also has the header `Idempotency-Replayed: true`."
 )
-class Mutation(AccountMutation, OrderMutation):
+class Mutation(AccountMutation, OrderMutation, CatalogMutation, SupportMutation):
     pass
 
 
@@ -80,6 +84,13 @@ class Operation(SchemaExtension):
         schema: Schema = context.schema  # type: ignore[assignment]
         found = limits.faults(schema._schema, context.query or "", schema.rules_for(context.context))  # noqa: SLF001
         context.pre_execution_errors = list(found) or _unnamed(context) or faults_of_variables(context.variables)
+
+    def on_execute(self) -> None:  # type: ignore[override]
+        """Counts what is deprecated once an operation, however often it names it."""
+        context = self.execution_context
+        schema: Schema = context.schema  # type: ignore[assignment]
+        for each in used(schema._schema, context.query or "", context.operation_name, context.variables or {}):  # noqa: SLF001
+            context.context.uses.note("field", each, current_client())
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""

@@ -51,12 +51,12 @@ class CatalogQuery:
 
 
 async def load_product(info: Info, product_id: str) -> Product | None:
-    return _visible(info, await info.context.loaders.products.load((product_id, _needed(info))))
+    return _visible(info, await info.context.loaders.products.load(product_id, _needed(info)))
 
 
 async def load_product_named(info: Info, handle: str) -> Product | None:
     """With this handle, or that once had it."""
-    return _visible(info, await info.context.loaders.products_named.load((handle, _needed(info))))
+    return _visible(info, await info.context.loaders.products_named.load(handle, _needed(info)))
 
 
 def _needed(info: Info) -> frozenset[str]:

@@ -10,7 +10,6 @@ from commerce.catalog import entities
 from core import money
 from graphql_api.context import Info
 from graphql_api.fields import column, field
-from graphql_api.loaders import NOTHING
 from graphql_api.money import Money, money_type
 from graphql_api.node import Node
 from graphql_api.pagination import Edge
@@ -22,6 +21,12 @@ class ProductStatus(Enum):
     active = strawberry.enum_value("active", description="On sale, and shown to everybody.")
     draft = strawberry.enum_value("draft", description="Not on sale yet.")
     archived = strawberry.enum_value("archived", description="Not on sale any more.")
+
+
+@strawberry.enum(name="InventoryPolicy", description="In lower case, as on REST. What happens when none is left.")
+class InventoryPolicy(Enum):
+    deny = strawberry.enum_value("deny", description="It cannot be bought any more.")
+    continue_ = strawberry.enum_value("continue", name="continue", description="It is sold on, below nought.")
 
 
 @strawberry.type(description="The lowest and the highest price of a product's variants.")
@@ -104,21 +109,21 @@ class Product(Node):
     async def category(self, info: Info) -> Category | None:
         if self.row.category_id is None:
             return None
-        found = await info.context.loaders.categories.load((self.row.category_id, columns(info, Category)))
+        found = await info.context.loaders.categories.load(self.row.category_id, columns(info, Category))
         return Category(row=found) if found else None
 
     @field("Words it is found by.")
     async def tags(self, info: Info) -> list[str]:
-        return list(await info.context.loaders.tags.load((self.id, NOTHING)))
+        return list(await info.context.loaders.tags.load(self.id))
 
     @field("All of them; at least one.", "currency")
     async def variants(self, info: Info) -> list[Variant]:
-        found = await info.context.loaders.variants.load((self.id, columns(info, Variant)))
+        found = await info.context.loaders.variants.load(self.id, columns(info, Variant))
         return [Variant(row=variant, currency=self.row.currency) for variant in found]
 
     @field("All of them; the first is the one for lists.")
     async def images(self, info: Info) -> list[Image]:
-        found = await info.context.loaders.images.load((self.id, columns(info, Image)))
+        found = await info.context.loaders.images.load(self.id, columns(info, Image))
         return [Image(row=image) for image in found]
 
 

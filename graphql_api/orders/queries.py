@@ -38,5 +38,5 @@ class OrderQuery:
 
 async def load_order(info: Info, order_id: str) -> Order | None:
     """What the caller may see; the scope is for the caller of this to ask for."""
-    found = await info.context.loaders.orders.load((order_id, columns(info, Order)))
+    found = await info.context.loaders.orders.load(order_id, columns(info, Order))
     return order_type(found) if found else None

@@ -137,6 +137,7 @@ OPERATIONS = {
     "DELETE /internal/promotions/{promotion_id}": "staff editor",
     "GET /internal/events/lag": "staff support",
     "GET /internal/webhooks": "staff support",
+    "GET /internal/deprecations": "staff support",
     "GET /graphql/": "anyone",
     "POST /graphql/": "anyone",
     "WEBSOCKET /graphql/": "anyone",
@@ -161,6 +162,12 @@ FIELDS = {
         f'placeOrder(input: {{lines: []}}, idempotencyKey: "KEY") {_REFUSAL}',
     ),
     "mutation cancelOrder": ("scope orders:write", f'cancelOrder(id: "ord_nothing") {_REFUSAL}'),
+    "mutation createProduct": (
+        "scope catalog:write",
+        f'createProduct(input: {{title: "", variants: []}}) {_REFUSAL}',
+    ),
+    "mutation updateProduct": ("scope catalog:write", f'updateProduct(id: "prod_nothing", input: {{}}) {_REFUSAL}'),
+    "mutation sendSupportMessage": ("chat", f'sendSupportMessage(room: "", text: "") {_REFUSAL}'),
     # Subscriptions that end by themselves: with a cursor that is none, after the caller was asked for.
     "subscription productUpdates": ("anyone", 'productUpdates(after: "nothing") { id }'),
     "subscription orderUpdates": ("scope orders:read events:read", 'orderUpdates(after: "nothing") { id }'),
