@@ -6,6 +6,7 @@ from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
 from commerce.media import models as media
+from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.support import models as support
@@ -26,6 +27,7 @@ __all__ = [
     "jobs",
     "media",
     "migrations",
+    "operations",
     "orders",
     "promotions",
     "support",

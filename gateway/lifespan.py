@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
@@ -46,6 +47,7 @@ class GatewayState(TypedDict):
     watch: CredentialWatch
     presence: Presence
     uses: UseRecorder
+    operations: OperationRegistry
     topology: Callable[[], dict[str, Any]]
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
@@ -73,12 +75,22 @@ def root_lifespan(
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
-                tailer = Tailer(Database(resources.settings.database_url), resources.hub)
+                looking = Database(resources.settings.database_url)  # in the background; the tailer closes it
+                tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
-                async with uses, tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
+                operations = OperationRegistry(looking, resources.hub)
+                async with (
+                    uses,
+                    tailer,
+                    operations,
+                    broadcast,
+                    watch,
+                    presence,
+                    working(resources, tailer, serving, draining),
+                ):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -90,6 +102,7 @@ def root_lifespan(
                         "watch": watch,
                         "presence": presence,
                         "uses": uses,
+                        "operations": operations,
                         "topology": topology,
                         "deprecations": deprecations,
                         "asset": asset,

@@ -9,6 +9,7 @@ from starlette.types import Scope
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from core.budget import QuotaExceeded
 from core.context import current_request_id
 from core.errors import AppError, Invalid
 from core.web.errors import Failure, failure_of, report
@@ -26,9 +27,17 @@ class BadRequest(Invalid):
 
 
 def render_error(failure: Failure, scope: Scope) -> Response:
-    body = {"errors": [{"message": failure.error.detail, "extensions": _extensions(failure.error)}]}
+    error = failure.error
+    body: dict[str, Any] = {"errors": [{"message": error.detail, "extensions": _extensions(error)}]}
+    if isinstance(error, QuotaExceeded):
+        body["extensions"] = {"cost": cost_told(error.points, error.limit, error.remaining)}
     headers = {**failure.headers, "Cache-Control": "no-store"}
     return json_response(body, failure.status, media_type_for(scope), headers)
+
+
+def cost_told(requested: int, limit: int, remaining: int) -> dict[str, int]:
+    """`extensions.cost`: in points, of the operation, of the caller's whole budget, and what is left of that."""
+    return {"requested": requested, "limit": limit, "remaining": remaining}
 
 
 def present(error: GraphQLError, *, suggest: bool) -> GraphQLError:

@@ -25,18 +25,19 @@ class _Column(StrawberryField):
         return getattr(source.row, self.python_name)
 
 
-def column(description: str, *reads: str) -> Any:
+def column(description: str, *, reads: tuple[str, ...] = ()) -> Any:
     """A field that shows what the row has under the same name. `reads`: the fields of the entity that this is made of,
     where it is not one of them itself.
     """
     return _Column(description=description, metadata={_READS: reads})
 
 
-def field(description: str, *reads: str) -> Callable[[F], F]:
+def field(description: str, *directives: object, reads: tuple[str, ...] = ()) -> Callable[[F], F]:
     """`strawberry.field` for resolvers; its own type is Any, which would leave them unchecked. `reads`: the fields of
     the entity in `row` that the resolver uses.
     """
-    return cast("Callable[[F], F]", strawberry.field(description=description, metadata={_READS: reads}))
+    made = strawberry.field(description=description, directives=directives, metadata={_READS: reads})
+    return cast("Callable[[F], F]", made)
 
 
 def subscription(description: str) -> Callable[[F], F]:

@@ -11,6 +11,7 @@ import strawberry
 
 from core.errors import AppError, Conflict, Denied, Invalid, NotFound
 from core.web.idempotency import InvalidIdempotencyKey
+from graphql_api.cost_directives import sized
 
 REFUSALS = (Conflict, Denied, Invalid, NotFound, InvalidIdempotencyKey)
 # Where the domain's places of a fault are in the arguments of a mutation; others are in its `input`, if it has one.
@@ -33,7 +34,9 @@ class UserError:
     )
     message: str = strawberry.field(description="For people.")
     retryable: bool = strawberry.field(description="Whether the same may succeed a moment later.")
-    errors: list[FieldFault] = strawberry.field(description="Each fault with its place; empty where it has none.")
+    errors: list[FieldFault] = strawberry.field(
+        description="Each fault with its place; empty where it has none.", directives=[sized(5)]
+    )
 
 
 @strawberry.type(description="A refusal that has no type of its own; its `code` says which.")

@@ -23,6 +23,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
+from core.budget import QuotaExceeded
 from core.context import client_named, current_request
 from core.errors import Denied, Unauthenticated
 from core.settings import Settings
@@ -35,7 +36,7 @@ from graphql_api.context import Context, open_context, principal_of
 from graphql_api.errors import BadRequest, present, render_error
 from graphql_api.limits import MAX_BODY_BYTES
 from graphql_api.once import REPLAYED
-from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for
+from graphql_api.responses import GRAPHQL_JSON, json_response, media_type_for, require_acceptable
 from graphql_api.schema import Schema
 from graphql_api.socket import FIELDS, TransportHandler, Wire
 from graphql_api.sse import Results, accepts_events, event_stream
@@ -73,6 +74,8 @@ class Router(GraphQLRouter[Context, None]):
         streamed = accepts_events(request.headers.get("accept", ""))
         if request.method == "POST":
             require_json(request)
+            if not streamed:
+                require_acceptable(request.scope)
             request = decoded(request, MAX_BODY_BYTES)
         elif not streamed:
             return self._show_ide(request)
@@ -162,6 +165,8 @@ class Router(GraphQLRouter[Context, None]):
             # Plain JSON keeps 200, as clients of old expect (graphql-over-http, 6.4.1).
             status = 400 if sub_response.media_type == GRAPHQL_JSON else 200
         headers = {"Cache-Control": "no-store"}
+        if (seconds := _over_budget(result)) is not None:
+            status, headers["Retry-After"] = 429, str(seconds)
         if REPLAYED in (result.get("extensions") or {}):
             headers["Idempotency-Replayed"] = "true"
         return json_response(result, status, sub_response.media_type or "", headers)
@@ -204,6 +209,15 @@ def _json(text: str | bytes, what: str) -> Any:
 def _refuse(failure: Failure, request: Request) -> Response:
     report(failure)
     return render_error(failure, request.scope)
+
+
+def _over_budget(result: GraphQLHTTPResponse) -> int | None:
+    """The seconds after which the budget has the points of an operation that was refused for lack of them."""
+    if "data" in result:
+        return None
+    extensions = cast("list[dict[str, Any]]", result["errors"])[0]["extensions"]
+    seconds: int | None = extensions.get("retry_after_seconds") if extensions["code"] == QuotaExceeded.code else None
+    return seconds
 
 
 def _is_refused(result: GraphQLHTTPResponse) -> bool:

@@ -8,8 +8,9 @@ import strawberry
 from graphql import GraphQLError, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, StreamExecutionResult
 
+from core.budget import READ_POINTS
 from core.context import current_client
 from core.errors import AppError
 from graphql_api import limits
@@ -19,8 +20,10 @@ from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
+from graphql_api.context import Context
+from graphql_api.cost import MAX_COST, OperationTooCostly, price_of
 from graphql_api.deprecated import used
-from graphql_api.errors import present
+from graphql_api.errors import cost_told, present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
@@ -29,7 +32,6 @@ from graphql_api.orders.subscriptions import OrderSubscription
 from graphql_api.scalars import DATE_TIME, LONG, Long
 from graphql_api.support.mutations import SupportMutation
 from graphql_api.support.subscriptions import SupportSubscription
-from graphql_api.text import faults_of_variables
 
 
 @strawberry.type(description="Everything that can be read.")
@@ -62,6 +64,8 @@ class Operation(SchemaExtension):
         context = self.execution_context
         context.context = context.context.for_operation()
         context.parse_options["max_tokens"] = limits.MAX_TOKENS
+        context.parse_options["max_source_length"] = limits.MAX_CHARACTERS  # type: ignore[typeddict-unknown-key]
+        self._points: int | None = None  # None: nothing is told of its cost
 
     def on_parse(self) -> None:  # type: ignore[override]
         """A syntax error is left to Strawberry, which finds it again: an error raised here would end the stream of a
@@ -77,13 +81,33 @@ class Operation(SchemaExtension):
     async def on_validate(self) -> None:  # type: ignore[override]
         context = self.execution_context
         try:
-            await context.context.renew_principal()
+            context.pre_execution_errors = await self._admit(context)
         except AppError as error:
             context.pre_execution_errors = [GraphQLError(error.detail, original_error=error)]
-            return
+
+    async def _admit(self, context: ExecutionContext) -> list[GraphQLError]:
+        """What is wrong with the operation; its points are spent where nothing is. Raises Unauthenticated, Invalid,
+        OperationTooCostly, QuotaExceeded.
+        """
+        caller: Context = context.context
+        await caller.renew_principal()
+        await caller.begin()
         schema: Schema = context.schema  # type: ignore[assignment]
-        found = limits.faults(schema._schema, context.query or "", schema.rules_for(context.context))  # noqa: SLF001
-        context.pre_execution_errors = list(found) or _unnamed(context) or faults_of_variables(context.variables)
+        text = context.query or ""
+        found = limits.faults(schema._schema, text, schema.rules_for(caller))  # noqa: SLF001
+        faults = list(found) or _unnamed(context) or limits.faults_of_variables(context.variables)
+        if not faults:
+            points = price_of(schema._schema, text, context.operation_name).points(context.variables)  # noqa: SLF001
+            self._points = points
+            allowed = min(MAX_COST, caller.resources.budget.limit.amount)
+            if points > allowed:
+                raise OperationTooCostly(f"the operation costs {points} points; at most {allowed} are allowed")
+            await caller.spend(points - READ_POINTS)
+        return faults
+
+    def on_stream_result(self, result: StreamExecutionResult) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Of a subscription only the first result tells the cost."""
+        self._points = None
 
     def on_execute(self) -> None:  # type: ignore[override]
         """Counts what is deprecated once an operation, however often it names it."""
@@ -94,8 +118,12 @@ class Operation(SchemaExtension):
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""
-        replayed = self.execution_context.context.replayed
-        return {REPLAYED: replayed} if replayed else {}
+        caller: Context = self.execution_context.context
+        results: dict[str, Any] = {REPLAYED: caller.replayed} if caller.replayed else {}
+        if self._points is not None:
+            limit = caller.resources.budget.limit.amount
+            results["cost"] = cost_told(self._points, limit, caller.quota.remaining)
+        return results
 
 
 def _unnamed(context: ExecutionContext) -> list[GraphQLError]:

@@ -16,6 +16,7 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
 from public_api.accounts import endpoints as accounts
@@ -78,6 +79,7 @@ def create_public_app(settings: Settings) -> FastAPI:
         outside=[
             Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
             *cors(settings.cors_origins),
+            Middleware(QuotaMiddleware),
         ],
         inside=[
             Middleware(CompressMiddleware),

@@ -11,6 +11,7 @@ from commerce.catalog.repository import ProductRepository
 from core.errors import Invalid
 from graphql_api.catalog.types import Product, ProductEdge, product_type
 from graphql_api.context import Info
+from graphql_api.cost_directives import COUNT
 from graphql_api.fields import field
 from graphql_api.pagination import PageInfo, check_page, page_info
 from graphql_api.scalars import Long
@@ -55,7 +56,7 @@ class ProductConnection:
     page_info: PageInfo = strawberry.field(description="Whether more follow, and from where.")
     wanted: strawberry.Private[filters.ProductFilter]
 
-    @field("How many products fit in all. Counted only where it is asked for.")
+    @field("How many products fit in all. Counted only where it is asked for.", COUNT)
     async def total_count(self, info: Info) -> int:
         async with info.context.resources.database.read() as session:
             found = await ProductRepository(session).slice(

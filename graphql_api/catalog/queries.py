@@ -10,6 +10,7 @@ from core.errors import Invalid
 from graphql_api.catalog.listing import ProductConnection, ProductFilterInput, ProductSort, list_products
 from graphql_api.catalog.types import Category, Product, is_visible, product_type
 from graphql_api.context import Info
+from graphql_api.cost_directives import CONNECTION, sized
 from graphql_api.fields import field
 from graphql_api.pagination import DEFAULT_SIZE, After, First
 from graphql_api.selection import columns
@@ -32,7 +33,7 @@ class CatalogQuery:
             raise Invalid("give either id or handle")
         return await (load_product(info, id) if id is not None else load_product_named(info, handle or ""))
 
-    @field("Products, page by page.")
+    @field("Products, page by page.", CONNECTION)
     async def products(
         self,
         info: Info,
@@ -43,7 +44,7 @@ class CatalogQuery:
     ) -> ProductConnection:
         return await list_products(info, first=first, after=after, wanted=wanted, sort=sort)
 
-    @field("All categories, by name.")
+    @field("All categories, by name.", sized(50))
     async def categories(self, info: Info) -> list[Category]:
         async with info.context.resources.database.read() as session:
             found = await ProductRepository(session).categories(columns(info, Category))

@@ -9,6 +9,7 @@ from commerce.accounts.principal import Principal
 from commerce.catalog import entities
 from core import money
 from graphql_api.context import Info
+from graphql_api.cost_directives import sized
 from graphql_api.fields import column, field
 from graphql_api.money import Money, money_type
 from graphql_api.node import Node
@@ -55,21 +56,21 @@ class Variant:
     currency: strawberry.Private[str]
     id: strawberry.ID = column("`var_...`")
     sku: str | None = column("Unique in the catalogue.")
-    title: str = column("The option values, such as `Small / Moss`.", "options")
+    title: str = column("The option values, such as `Small / Moss`.", reads=("options",))
     stock: int | None = column("null: not tracked, always available.")
-    available: bool = column("Whether it can be bought now.", "stock", "inventory_policy")
+    available: bool = column("Whether it can be bought now.", reads=("stock", "inventory_policy"))
     weight_grams: int | None = column("Of one, packed.")
     barcode: str | None = column("GTIN, EAN, UPC or ISBN.")
 
-    @field("In the product's order.", "options")
+    @field("In the product's order.", sized(2), reads=("options",))
     def options(self) -> list[VariantOption]:
         return [VariantOption(name=name, value=value) for name, value in self.row.options.items()]
 
-    @field("For one.", "price")
+    @field("For one.", reads=("price",))
     def price(self) -> Money:
         return _money(self.row.price, self.currency)
 
-    @field("The price before a reduction.", "compare_at_price")
+    @field("The price before a reduction.", reads=("compare_at_price",))
     def compare_at_price(self) -> Money | None:
         before = self.row.compare_at_price
         return _money(before, self.currency) if before is not None else None
@@ -96,16 +97,16 @@ class Product(Node):
     created_at: datetime = column("When it was made.")
     updated_at: datetime = column("When it was last changed.")
 
-    @field("Whether it is on sale.", "status")
+    @field("Whether it is on sale.", reads=("status",))
     def status(self) -> ProductStatus:
         return ProductStatus(self.row.status)
 
-    @field("Over all variants.", "price_min", "price_max", "currency")
+    @field("Over all variants.", reads=("price_min", "price_max", "currency"))
     def price_range(self) -> PriceRange:
         row = self.row
         return PriceRange(min=_money(row.price_min, row.currency), max=_money(row.price_max, row.currency))
 
-    @field("What kind of product it is; null: none was given.", "category_id")
+    @field("What kind of product it is; null: none was given.", reads=("category_id",))
     async def category(self, info: Info) -> Category | None:
         if self.row.category_id is None:
             return None
@@ -116,12 +117,12 @@ class Product(Node):
     async def tags(self, info: Info) -> list[str]:
         return list(await info.context.loaders.tags.load(self.id))
 
-    @field("All of them; at least one.", "currency")
+    @field("All of them; at least one.", sized(5), reads=("currency",))
     async def variants(self, info: Info) -> list[Variant]:
         found = await info.context.loaders.variants.load(self.id, columns(info, Variant))
         return [Variant(row=variant, currency=self.row.currency) for variant in found]
 
-    @field("All of them; the first is the one for lists.")
+    @field("All of them; the first is the one for lists.", sized(5))
     async def images(self, info: Info) -> list[Image]:
         found = await info.context.loaders.images.load(self.id, columns(info, Image))
         return [Image(row=image) for image in found]

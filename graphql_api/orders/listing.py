@@ -10,6 +10,7 @@ from commerce.orders.entities import State
 from commerce.orders.filters import OrderFilter
 from commerce.orders.repository import OrderRepository
 from graphql_api.context import Info
+from graphql_api.cost_directives import COUNT
 from graphql_api.fields import field
 from graphql_api.orders.types import Order, OrderEdge, OrderState, order_type
 from graphql_api.pagination import PageInfo, check_page, page_info
@@ -31,7 +32,7 @@ class OrderConnection:
     page_info: PageInfo = strawberry.field(description="Whether more follow, and from where.")
     wanted: strawberry.Private[OrderFilter]
 
-    @field("How many orders fit in all. Counted only where it is asked for.")
+    @field("How many orders fit in all. Counted only where it is asked for.", COUNT)
     async def total_count(self, info: Info) -> int:
         async with info.context.resources.database.read() as session:
             found = await OrderRepository(session).slice(

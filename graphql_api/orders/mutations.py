@@ -15,6 +15,7 @@ from commerce.promotions import errors as promotions
 from core.database import WriteSession
 from graphql_api.auth import require_scope
 from graphql_api.context import Info
+from graphql_api.cost_directives import WRITE
 from graphql_api.fields import field
 from graphql_api.once import IdempotencyKey, OptionalIdempotencyKey, run_once
 from graphql_api.orders.inputs import PlaceOrderInput, place_command, place_in_order
@@ -34,7 +35,7 @@ C = TypeVar("C")
 
 @strawberry.type
 class OrderMutation:
-    @field("Places an order and takes its stock, all of it or none. Needs `orders:write`.")
+    @field("Places an order and takes its stock, all of it or none. Needs `orders:write`.", WRITE)
     async def place_order(
         self,
         info: Info,
@@ -60,7 +61,7 @@ class OrderMutation:
             return Refused(**told(error, place_of))
         return order_type(order)
 
-    @field("Cancels an order that is not shipped, and gives its stock back, once. Needs `orders:write`.")
+    @field("Cancels an order that is not shipped, and gives its stock back, once. Needs `orders:write`.", WRITE)
     async def cancel_order(
         self,
         info: Info,

@@ -6,6 +6,7 @@ import strawberry
 
 from graphql_api.auth import require_scope
 from graphql_api.context import Info
+from graphql_api.cost_directives import CONNECTION
 from graphql_api.fields import field
 from graphql_api.orders.listing import OrderConnection, OrderFilterInput, list_orders
 from graphql_api.orders.types import Order, order_type
@@ -28,7 +29,7 @@ class OrderQuery:
         require_scope(info, "orders:read")
         return await load_order(info, id)
 
-    @field("Your orders, or as staff everybody's, newest first, page by page. Needs `orders:read`.")
+    @field("Your orders, or as staff everybody's, newest first, page by page. Needs `orders:read`.", CONNECTION)
     async def orders(
         self, info: Info, first: First = DEFAULT_SIZE, after: After = None, wanted: FilterArgument = None
     ) -> OrderConnection | None:

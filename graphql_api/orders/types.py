@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from commerce.orders import entities
+from graphql_api.cost_directives import sized
 from graphql_api.fields import column, field
 from graphql_api.money import Money, money_type
 from graphql_api.node import Node
@@ -63,39 +64,39 @@ class Order(Node):
     email: str = column("Where its news go.")
     placed_at: datetime = column("When it was placed.")
 
-    @field("What became of it.", "state")
+    @field("What became of it.", reads=("state",))
     def state(self) -> OrderState:
         return OrderState(self.row.state)
 
-    @field("All of them; at least one.", "lines")
+    @field("All of them; at least one.", sized(5), reads=("lines",))
     def lines(self) -> list[OrderLine]:
         return [_line(line) for line in self.row.lines]
 
-    @field("null: none applied.", "promotion")
+    @field("null: none applied.", reads=("promotion",))
     def promotion(self) -> AppliedPromotion | None:
         return _promotion(self.row.promotion) if self.row.promotion else None
 
-    @field("Of all lines.", "lines")
+    @field("Of all lines.", reads=("lines",))
     def subtotal(self) -> Money:
         return money_type(self.row.subtotal)
 
-    @field("What the promotion takes off, at most the subtotal.", "discount")
+    @field("What the promotion takes off, at most the subtotal.", reads=("discount",))
     def discount(self) -> Money:
         return money_type(self.row.discount)
 
-    @field("For sending it.", "shipping")
+    @field("For sending it.", reads=("shipping",))
     def shipping(self) -> Money:
         return money_type(self.row.shipping)
 
-    @field("Subtotal minus discount plus shipping.", "lines", "discount", "shipping")
+    @field("Subtotal minus discount plus shipping.", reads=("lines", "discount", "shipping"))
     def total(self) -> Money:
         return money_type(self.row.total)
 
-    @field("All of them, oldest first.", "payments")
+    @field("All of them, oldest first.", sized(2), reads=("payments",))
     def payments(self) -> list[Payment]:
         return [_payment(payment) for payment in self.row.payments]
 
-    @field("All of them, oldest first.", "shipments")
+    @field("All of them, oldest first.", sized(2), reads=("shipments",))
     def shipments(self) -> list[Shipment]:
         return [_shipment(shipment) for shipment in self.row.shipments]
 

@@ -187,7 +187,8 @@ async def recorder(resources: Resources) -> UseRecorder:
 @pytest.fixture
 async def context(served: Served, resources: Resources, recorder: UseRecorder) -> Context:
     line = Line(served.state["broadcast"], served.state["watch"])
-    context = Context(resources, ANONYMOUS, line, uses=recorder, authorization=None, address="")
+    registry = served.state["operations"]
+    context = Context(resources, ANONYMOUS, line, uses=recorder, registry=registry, authorization=None, address="")
     context.request = context.response = context.background_tasks = None
     return context
 

@@ -21,14 +21,16 @@ GRAPHQL = "application/graphql-response+json"
         (None, PLAIN),
         ("*/*", PLAIN),
         ("application/json", PLAIN),
-        ("text/html", PLAIN),
+        ("application/*", PLAIN),
+        ("", PLAIN),
+        ("text/html, */*;q=0.1", PLAIN),
         (GRAPHQL, GRAPHQL),
         ("Application/GraphQL-Response+JSON; charset=utf-8", GRAPHQL),
         (f"{GRAPHQL}, application/json;q=0.9", GRAPHQL),
         (f"application/json, {GRAPHQL}", GRAPHQL),
         (f"application/json, {GRAPHQL};q=0.5", PLAIN),
         (f"application/json;q=0.2, {GRAPHQL};q=0", PLAIN),
-        (f"{GRAPHQL};q=nonsense", PLAIN),
+        (f"{GRAPHQL};q=nonsense", GRAPHQL),
     ],
 )
 async def test_answer_has_the_media_type_that_was_asked_for(
@@ -36,12 +38,26 @@ async def test_answer_has_the_media_type_that_was_asked_for(
 ) -> None:
     if accept is None:
         del client.headers["accept"]
-    headers = {"Accept": accept} if accept else {}
+    headers = {} if accept is None else {"Accept": accept}
 
     response = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
 
     assert (response.status_code, response.headers["content-type"]) == (200, media_type)
     assert response.json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/png, text/*", "application/xml", f"{PLAIN};q=0", f"{GRAPHQL};q=0.0", "*/*;q=0"]
+)
+async def test_accept_that_leaves_out_json_is_406_and_nothing_is_done(
+    client: httpx2.AsyncClient, resources: Resources, accept: str
+) -> None:
+    with recorded(resources.database.reader) as sent:
+        response = await client.post("/graphql", json={"query": "{ categories { id } }"}, headers={"Accept": accept})
+
+    assert (response.status_code, response.headers["content-type"]) == (406, PLAIN)
+    assert error_of(response.json())["extensions"]["code"] == "not_acceptable"
+    assert sent == []
 
 
 @pytest.mark.parametrize("accept", [PLAIN, GRAPHQL])
