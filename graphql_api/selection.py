@@ -6,9 +6,11 @@ connection and its edges, an interface, a union: all that is asked of the type, 
 """
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 from graphql import GraphQLNamedType, GraphQLObjectType, GraphQLResolveInfo, get_named_type, is_abstract_type
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_subfields
+from graphql.execution.values import VariableValues
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import get_object_definition
 
@@ -42,11 +44,12 @@ def _name(of: type) -> str:
 def _fields(raw: GraphQLResolveInfo[Context], wanted: str) -> Iterator[tuple[GraphQLObjectType, str]]:
     """Each field that is asked of the type with this name, and the type."""
     fragments = {name: FragmentDetails(definition) for name, definition in raw.fragments.items()}
+    variables = VariableValues({}, cast("dict[str, Any]", raw.variable_values))  # Strawberry hands on the plain values
     waiting = [(get_named_type(raw.return_type), [FieldDetails(node, None) for node in raw.field_nodes])]
     while waiting:
         of, nodes = waiting.pop()
         for each in _objects(raw, of):
-            found = collect_subfields(raw.schema, fragments, raw.variable_values, raw.operation, each, nodes)
+            found = collect_subfields(raw.schema, fragments, variables, raw.operation, each, nodes)
             for details in found.grouped_field_set.values():
                 name = details[0].node.name.value
                 if name not in each.fields:  # __typename

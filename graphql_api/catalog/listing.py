@@ -75,7 +75,7 @@ async def list_products(
     limit = size if asked(info, ProductConnection) - {"totalCount"} else 0
     narrowed = _product_filter(wanted or ProductFilterInput(), info.context.principal)
     order = cast("filters.SortName", sort.value) if sort else filters.DEFAULT_SORT
-    async with info.context.resources.database.read() as session:
+    async with info.context.loaders.lists.read() as session:
         found = await ProductRepository(session).slice_of_heads(
             narrowed, order, limit=limit, after=after, columns=columns(info, Product)
         )

@@ -50,7 +50,7 @@ async def list_orders(
     size = check_page(first, after)
     limit = size if asked(info, OrderConnection) - {"totalCount"} else 0
     narrowed = _order_filter(wanted or OrderFilterInput())
-    async with info.context.resources.database.read() as session:
+    async with info.context.loaders.lists.read() as session:
         found = await OrderRepository(session).slice(
             narrowed, principal, limit=limit, after=after, parts=columns(info, Order)
         )
