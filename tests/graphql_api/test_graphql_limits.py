@@ -105,9 +105,9 @@ async def test_resolvers_run_each_time_though_the_document_is_cached(ask: Ask, m
     calls: list[int] = []
     read = ProductRepository.categories
 
-    async def count(self: ProductRepository) -> Any:
+    async def count(self: ProductRepository, columns: Any) -> Any:
         calls.append(1)
-        return await read(self)
+        return await read(self, columns)
 
     monkeypatch.setattr(ProductRepository, "categories", count)
     for _ in range(2):
