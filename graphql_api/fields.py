@@ -1,6 +1,7 @@
 """Typed seams to Strawberry."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, TypeVar, cast
 
 import strawberry
@@ -18,3 +19,8 @@ def subscription(description: str) -> Callable[[F], F]:
     a stream.
     """
     return cast("Callable[[F], F]", strawberry.subscription(description=description))
+
+
+def plain(value: Any) -> Any:
+    """As the domain has it: of an enum its value."""
+    return value.value if isinstance(value, Enum) else value

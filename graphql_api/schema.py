@@ -29,13 +29,14 @@ from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
 from graphql_api.orders.subscriptions import OrderSubscription
+from graphql_api.recommendations.queries import RecommendationQuery
 from graphql_api.scalars import DATE_TIME, LONG, Long
 from graphql_api.support.mutations import SupportMutation
 from graphql_api.support.subscriptions import SupportSubscription
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
+class Query(CatalogQuery, RecommendationQuery, AccountQuery, OrderQuery, NodeQuery):
     pass
 
 

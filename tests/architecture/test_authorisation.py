@@ -149,6 +149,8 @@ _REFUSAL = "{ __typename ... on UserError { code } }"
 FIELDS = {
     "query product": ("anyone", 'product(handle: "nothing") { id }'),
     "query products": ("anyone", "products { nodes { id } }"),
+    "query search": ("anyone", 'search(query: "nothing") { nodes { id } }'),
+    "query recommendations": ("anyone", 'recommendations(productId: "nothing") { model }'),
     "query categories": ("anyone", "categories { name }"),
     "query me": ("anyone", "me { id }"),
     "query order": ("scope orders:read", 'order(id: "ord_nothing") { id }'),
