@@ -93,10 +93,10 @@ async def _microseconds(*, spends: bool) -> float:
     async def send(_message: Message) -> None: ...
 
     app: Any = QuotaMiddleware(answer) if spends else answer
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(HITS):
         await app({"type": "http", "state": {"resources": _Resources(budget)}}, receive, send)
-    return (time.perf_counter() - started) / HITS * 1e6
+    return (time.process_time() - started) / HITS * 1e6
 
 
 class _Resources:
