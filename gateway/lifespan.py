@@ -12,6 +12,7 @@ from commerce.events.filter import topics_of
 from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
+from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
@@ -50,6 +51,7 @@ class GatewayState(TypedDict):
     uses: UseRecorder
     operations: OperationRegistry
     topology: Callable[[], dict[str, Any]]
+    deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
 
@@ -61,6 +63,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    deprecations: Callable[[], list[Deprecation]],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -104,6 +107,7 @@ def root_lifespan(
                         "uses": uses,
                         "operations": operations,
                         "topology": topology,
+                        "deprecations": deprecations,
                         "asset": asset,
                     }
 

@@ -11,6 +11,7 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from graphql_api.errors import render_error
 from graphql_api.limits import MAX_BODY_BYTES
@@ -27,6 +28,7 @@ def create_graphql_app(settings: Settings, limits: StreamLimits | None = None) -
         outside=[
             Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
             *cors(settings.cors_origins),
+            Middleware(QuotaMiddleware),
         ],
         inside=[
             Middleware(CompressMiddleware),

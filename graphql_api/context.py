@@ -1,5 +1,6 @@
 """What resolvers see: the process's resources, who calls, and the loaders of this one operation."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,11 +11,16 @@ from starlette.websockets import WebSocket
 from strawberry.fastapi import BaseContext
 
 from commerce.accounts.authentication import principal_for
-from commerce.accounts.principal import Principal
+from commerce.accounts.principal import ANONYMOUS, Principal
+from commerce.accounts.throttling import caller_of
 from commerce.operations.registry import OperationRegistry
 from commerce.usage.recorder import UseRecorder
+from core.budget import READ_POINTS
+from core.errors import Unauthenticated
+from core.ratelimit import Verdict
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
+from core.web.middleware.quota import spend
 from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
 
@@ -54,6 +60,7 @@ class Context(BaseContext):
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
         self.loaders = Loaders(resources.database, principal)
+        self.columns: dict[tuple[Hashable, ...], frozenset[str]] = {}  # as graphql_api.selection has found them
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":
@@ -76,6 +83,25 @@ class Context(BaseContext):
             self.principal = await principal_of(self.authorization, self.resources)
             self.forget()
 
+    async def begin(self) -> None:
+        """Spends the one point that every operation costs at least; HTTP has spent it at the door. Raises
+        QuotaExceeded.
+        """
+        if isinstance(self.request, WebSocket):
+            await self.spend(READ_POINTS)
+
+    async def spend(self, points: int) -> None:
+        """Raises QuotaExceeded."""
+        assert self.request is not None  # noqa: S101  set by the router
+        await spend(self.request, self.resources.budget, caller_of(self.principal, self.address), points)
+
+    @property
+    def quota(self) -> Verdict:
+        """What came of the last spending."""
+        assert self.request is not None  # noqa: S101  as above
+        verdict: Verdict = self.request.state.quota
+        return verdict
+
     def forget(self) -> None:
         """What was loaded: a subscription shows what is there now."""
         self.loaders = Loaders(self.resources.database, self.principal)
@@ -87,9 +113,14 @@ Info: TypeAlias = strawberry.Info[Context, None]
 async def open_context(
     connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep, broadcast: BroadcastDep
 ) -> Context:
-    """Raises Unauthenticated before anything is parsed, or a WebSocket accepted."""
+    """Raises Unauthenticated and QuotaExceeded before anything is parsed, or a WebSocket accepted."""
     authorization = connection.headers.get("authorization")
-    principal = await principal_of(authorization, resources)
+    try:
+        principal = await principal_of(authorization, resources)
+    except Unauthenticated:
+        await spend(connection, resources.budget, caller_of(ANONYMOUS, address), READ_POINTS)
+        raise
+    await spend(connection, resources.budget, caller_of(principal, address), READ_POINTS)
     line = Line(broadcast, connection.state.watch)
     state = connection.state
     return Context(

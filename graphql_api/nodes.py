@@ -8,6 +8,7 @@ import strawberry
 from core.errors import Invalid
 from graphql_api.catalog.queries import load_product
 from graphql_api.context import Info
+from graphql_api.cost_directives import sliced
 from graphql_api.fields import field
 from graphql_api.node import Node
 from graphql_api.orders.queries import load_order
@@ -25,7 +26,7 @@ class NodeQuery:
     ) -> Node | None:
         return await _find(info, id)
 
-    @field("As `node`, for many: in the order of the ids, null where there is none.")
+    @field("As `node`, for many: in the order of the ids, null where there is none.", sliced("ids"))
     async def nodes(
         self,
         info: Info,

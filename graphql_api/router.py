@@ -25,7 +25,8 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from commerce.operations.errors import OperationNotRegistered, PersistedQueryNotFound
-from core.context import current_client
+from core.budget import QuotaExceeded
+from core.context import client_named, current_client, current_request
 from core.errors import Denied, Unauthenticated
 from core.settings import Settings
 from core.streams.places import Places
@@ -39,7 +40,7 @@ from graphql_api.errors import BadRequest, present, render_error
 from graphql_api.limits import MAX_BODY_BYTES
 from graphql_api.once import REPLAYED
 from graphql_api.persisted import NAMES, hash_of, text_of
-from graphql_api.responses import GRAPHQL_JSON, JSON, json_response, media_type_for
+from graphql_api.responses import GRAPHQL_JSON, JSON, json_response, media_type_for, require_acceptable
 from graphql_api.schema import Schema
 from graphql_api.socket import FIELDS, TransportHandler, Wire
 from graphql_api.sse import Results, accepts_events, event_stream
@@ -89,6 +90,8 @@ class Router(GraphQLRouter[Context, None]):
         streamed = accepts_events(request.headers.get("accept", ""))
         if request.method == "POST":
             require_json(request)
+            if not streamed:
+                require_acceptable(request.scope)
             request = decoded(request, MAX_BODY_BYTES)
         elif not streamed:
             if not any(name in request.query_params for name in NAMES):
@@ -216,6 +219,8 @@ class Router(GraphQLRouter[Context, None]):
             # Plain JSON keeps 200, as clients of old expect (graphql-over-http, 6.4.1).
             status = 400 if sub_response.media_type == GRAPHQL_JSON else 200
         headers = {"Cache-Control": "no-store"}
+        if (seconds := _over_budget(result)) is not None:
+            status, headers["Retry-After"] = 429, str(seconds)
         if REPLAYED in (result.get("extensions") or {}):
             headers["Idempotency-Replayed"] = "true"
         return json_response(result, status, sub_response.media_type or "", headers)
@@ -224,8 +229,14 @@ class Router(GraphQLRouter[Context, None]):
         raise Denied("pages of this origin may not connect")
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
-        """Browsers cannot send headers with a handshake: `connection_init` may carry `authorization` instead."""
-        for name, value in (context.connection_params or {}).items():
+        """Browsers cannot send headers with a handshake: `connection_init` may carry `authorization` instead, and
+        `clientName` and `clientVersion`.
+        """
+        given = context.connection_params or {}
+        request = current_request()
+        if request is not None and "clientName" in given:
+            request.client = client_named(given["clientName"], given.get("clientVersion"))
+        for name, value in given.items():
             if name.lower() == "authorization" and isinstance(value, str):
                 try:
                     context.principal = await principal_of(value, context.resources)
@@ -252,6 +263,15 @@ def _json(text: str | bytes, what: str) -> Any:
 def _refuse(failure: Failure, request: Request) -> Response:
     report(failure)
     return render_error(failure, request.scope)
+
+
+def _over_budget(result: GraphQLHTTPResponse) -> int | None:
+    """The seconds after which the budget has the points of an operation that was refused for lack of them."""
+    if "data" in result:
+        return None
+    extensions = cast("list[dict[str, Any]]", result["errors"])[0]["extensions"]
+    seconds: int | None = extensions.get("retry_after_seconds") if extensions["code"] == QuotaExceeded.code else None
+    return seconds
 
 
 def _is_refused(result: GraphQLHTTPResponse) -> bool:

@@ -11,7 +11,7 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, echo, events, health, metrics, webhooks
+from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
@@ -43,6 +43,19 @@ def create_internal_app(settings: Settings) -> FastAPI:
     # What is included asks for the lowest role at least. These two are added instead: one makes the tokens that the
     # others ask for, the other takes a token of its own.
     app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes])
-    for feature in (health, config, audit, accounts, promotions, jobs, events, webhooks, invariants, operations, echo):
+    for feature in (
+        health,
+        config,
+        audit,
+        accounts,
+        promotions,
+        jobs,
+        events,
+        webhooks,
+        invariants,
+        operations,
+        deprecations,
+        echo,
+    ):
         app.include_router(feature.router)
     return app

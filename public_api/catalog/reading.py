@@ -1,11 +1,9 @@
 """What both versions share when they read: filters, cache headers, and the way from a key to a product."""
 
 from commerce.accounts.principal import Principal
-from commerce.catalog.filters import ProductFilter
+from commerce.catalog.filters import FILTERS, ProductFilter
 from core.web import conditional
 from public_api.catalog.schemas import PageQuery, SliceQuery
-
-FILTERS = ("q", "category", "vendor", "tag", "min_price", "max_price", "in_stock")
 
 
 def product_filter(query: PageQuery | SliceQuery, principal: Principal) -> ProductFilter:

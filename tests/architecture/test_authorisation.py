@@ -140,6 +140,7 @@ OPERATIONS = {
     "PATCH /internal/operations/clients/{name}": "staff admin",
     "GET /internal/events/lag": "staff support",
     "GET /internal/webhooks": "staff support",
+    "GET /internal/deprecations": "staff support",
     "GET /graphql/": "anyone",
     "POST /graphql/": "anyone",
     "WEBSOCKET /graphql/": "anyone",
@@ -151,6 +152,8 @@ _REFUSAL = "{ __typename ... on UserError { code } }"
 FIELDS = {
     "query product": ("anyone", 'product(handle: "nothing") { id }'),
     "query products": ("anyone", "products { nodes { id } }"),
+    "query search": ("anyone", 'search(query: "nothing") { nodes { id } }'),
+    "query recommendations": ("anyone", 'recommendations(productId: "nothing") { model }'),
     "query categories": ("anyone", "categories { name }"),
     "query me": ("anyone", "me { id }"),
     "query order": ("scope orders:read", 'order(id: "ord_nothing") { id }'),
@@ -164,6 +167,12 @@ FIELDS = {
         f'placeOrder(input: {{lines: []}}, idempotencyKey: "KEY") {_REFUSAL}',
     ),
     "mutation cancelOrder": ("scope orders:write", f'cancelOrder(id: "ord_nothing") {_REFUSAL}'),
+    "mutation createProduct": (
+        "scope catalog:write",
+        f'createProduct(input: {{title: "", variants: []}}) {_REFUSAL}',
+    ),
+    "mutation updateProduct": ("scope catalog:write", f'updateProduct(id: "prod_nothing", input: {{}}) {_REFUSAL}'),
+    "mutation sendSupportMessage": ("chat", f'sendSupportMessage(room: "", text: "") {_REFUSAL}'),
     # Subscriptions that end by themselves: with a cursor that is none, after the caller was asked for.
     "subscription productUpdates": ("anyone", 'productUpdates(after: "nothing") { id }'),
     "subscription orderUpdates": ("scope orders:read events:read", 'orderUpdates(after: "nothing") { id }'),

@@ -98,7 +98,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"variants": []}, "/variants"),
     ({"variants": None}, "/variants"),
     ({"variants": [{}]}, "/variants/0/price"),
-    ({"variants": [{"price": {"amount": -1}}]}, "/variants/0/price/amount"),
+    ({"variants": [{"price": {"amount": -1}}]}, "/variants/0/price"),
     ({"variants": [{"price": {"amount": 9.99}}]}, "/variants/0/price/amount"),
     ({"variants": [{"price": {"amount": "100"}}]}, "/variants/0/price/amount"),
     ({"variants": [{"price": {"amount": 10**13}}]}, "/variants/0/price"),
