@@ -7,7 +7,6 @@ fragments that each spread the next one twice). These count every fragment once.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -33,6 +32,7 @@ from graphql.validation.specified_rules import recommended_rules
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graphql_api.documents import by_text
 from graphql_api.text import UNSTORABLE, StorableTextRule, is_storable
 
 # Of a request as the application holds it, what was sent or what it inflates to; and of a message.
@@ -47,7 +47,6 @@ MAX_ALIASES = 20
 MAX_DIRECTIVES = 50
 MAX_DIGITS = 100
 MAX_VALUES = 10_000  # in the variables: a product with all that it may have is some thousands
-CACHED_DOCUMENTS = 256
 
 Rules = tuple[type[ASTValidationRule], ...]
 
@@ -177,13 +176,13 @@ RULES: Rules = (
 RULES_WITHOUT_INTROSPECTION: Rules = (*RULES, NoSchemaIntrospectionCustomRule)
 
 
-@lru_cache(CACHED_DOCUMENTS)
+@by_text()
 def parsed(text: str) -> DocumentNode:
     """Raises GraphQLSyntaxError."""
     return parse(text, max_tokens=MAX_TOKENS, max_source_length=MAX_CHARACTERS)
 
 
-@lru_cache(CACHED_DOCUMENTS)
+@by_text(position=1)
 def faults(schema: GraphQLSchema, text: str, rules: Rules) -> tuple[GraphQLError, ...]:
     """What is wrong with a document that parses. Keyed by its text: to hash a syntax tree costs as much as to walk
     it. The limits come first, so that no costlier rule sees a document beyond them.

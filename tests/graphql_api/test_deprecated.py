@@ -16,7 +16,7 @@ from graphql_api.deprecated import deprecations, used
 from graphql_api.schema import Schema
 from tests.fixtures.application import key_with
 from tests.fixtures.asgi import Served, client_of
-from tests.graphql_api.doors import ADDRESS, door_of
+from tests.graphql_api.own_door import ADDRESS, door_of
 from tests.graphql_api.subscribing import connected, run
 
 WEB = {"X-Client-Name": "web"}

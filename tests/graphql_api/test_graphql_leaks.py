@@ -25,7 +25,7 @@ from graphql_api.schema import Operation, Schema
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import Served, client_of, exchange
 from tests.fixtures.probes import SECRET
-from tests.graphql_api.doors import ADDRESS, door_of
+from tests.graphql_api.own_door import ADDRESS, door_of
 from tests.graphql_api.subscribing import connected, run
 
 INTERNAL = "an internal error was recorded under this request id"

@@ -63,12 +63,12 @@ async def test_document_beyond_a_limit_runs_no_resolver(
 async def test_product_fields_count_towards_the_depth(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     deepest = "{ products { edges { node { ...V } } } } fragment V on Product { variants { price { amount } } }"
     monkeypatch.setattr(limits, "MAX_DEPTH", 6)
-    limits.faults.cache_clear()
+    limits.faults.strangers.cache_clear()
     fits = await ask(deepest)
     monkeypatch.setattr(limits, "MAX_DEPTH", 5)
-    limits.faults.cache_clear()
+    limits.faults.strangers.cache_clear()
     refused = await ask(deepest)
-    limits.faults.cache_clear()
+    limits.faults.strangers.cache_clear()
 
     assert "errors" not in fits
     assert error_of(refused)["message"] == "The operation is more than 5 fields deep"
@@ -91,23 +91,23 @@ async def test_document_is_parsed_and_validated_once(ask: Ask, monkeypatch: pyte
             super().__init__(context)
 
     monkeypatch.setattr(limits, "LIMITS", (Counted,))
-    limits.faults.cache_clear()
-    limits.parsed.cache_clear()
+    limits.faults.strangers.cache_clear()
+    limits.parsed.strangers.cache_clear()
     for _ in range(3):
         await ask("{ categories { slug } }")
 
     assert len(made) == 1
-    assert limits.faults.cache_info().hits == 2
-    assert limits.parsed.cache_info().misses == 1
+    assert limits.faults.strangers.cache_info().hits == 2
+    assert limits.parsed.strangers.cache_info().misses == 1
 
 
 async def test_resolvers_run_each_time_though_the_document_is_cached(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     read = ProductRepository.categories
 
-    async def count(self: ProductRepository) -> Any:
+    async def count(self: ProductRepository, columns: Any) -> Any:
         calls.append(1)
-        return await read(self)
+        return await read(self, columns)
 
     monkeypatch.setattr(ProductRepository, "categories", count)
     for _ in range(2):
