@@ -106,22 +106,23 @@ def _hero(handle: str, size: int) -> ProductData:
 
 
 class Rest:
-    """The same questions, asked over REST; answers in GraphQL's names. What REST does not say is UNTOLD."""
+    """The same questions, asked over REST, each once; answers in GraphQL's names. What REST does not say is UNTOLD."""
 
     def __init__(self, client: httpx2.AsyncClient, headers: Headers) -> None:
         self._client = client
         self._headers = headers
+        self._told: dict[httpx2.URL, Any] = {}
 
     async def get(self, path: str, **parameters: Any) -> Any:
-        response = await self._client.get(f"/public/{path}", params=parameters, headers=self._headers)
-        assert response.status_code == 200, response.text
-        return as_graphql(response.json())
+        url = httpx2.URL(f"/public/{path}", params=parameters)
+        if url not in self._told:
+            response = await self._client.get(url, headers=self._headers, follow_redirects=True)
+            assert response.status_code == 200, response.text
+            self._told[url] = as_graphql(response.json())
+        return self._told[url]
 
     async def product(self, id_or_handle: str) -> Json:
-        response = await self._client.get(
-            f"/public/v1/products/{id_or_handle}", headers=self._headers, follow_redirects=True
-        )
-        found: Json = as_graphql(response.json())
+        found: Json = await self.get(f"v1/products/{id_or_handle}")
         return found | {"__typename": "Product", "cover": found["images"]}
 
     async def products(self, ids: list[str]) -> list[Json]:
