@@ -9,6 +9,7 @@ from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.recommendations import models as recommendations
 from commerce.support import models as support
 from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
@@ -30,6 +31,7 @@ __all__ = [
     "operations",
     "orders",
     "promotions",
+    "recommendations",
     "support",
     "usage",
     "webhooks",

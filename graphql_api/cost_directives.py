@@ -52,3 +52,4 @@ CONNECTION = ListSize(
 )
 WRITE = Cost(weight=str(WRITE_POINTS))  # every field of Mutation has it
 COUNT = Cost(weight="20")  # reads all that fit
+SEARCH = Cost(weight="5")  # ranks all that fit

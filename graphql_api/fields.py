@@ -5,6 +5,7 @@ A type that is read from the database holds the entity in `row`; of its fields, 
 """
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any, TypeVar, cast
 
 import strawberry
@@ -45,6 +46,11 @@ def subscription(description: str) -> Callable[[F], F]:
     a stream.
     """
     return cast("Callable[[F], F]", strawberry.subscription(description=description))
+
+
+def plain(value: Any) -> Any:
+    """As the domain has it: of an enum its value."""
+    return value.value if isinstance(value, Enum) else value
 
 
 def reads_of(declared: StrawberryField) -> Iterable[str]:

@@ -14,7 +14,7 @@ from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHa
 from commerce.catalog.search import matching
 from commerce.catalog.text import is_storable
 from core.database import Database
-from core.pagination import Page, Slice
+from core.pagination import Keyset, Page, Slice
 from core.repository import Repository, parameter_chunks, reading
 
 E = TypeVar("E", Variant, Image)
@@ -50,26 +50,22 @@ class ExtraNames:
 
 class ProductRepository(Repository):
     async def page(self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int) -> Page[ProductKey]:
-        """A numbered page of keys; by relevance where there is a query and no `sort`."""
-        statement = narrow(select(ProductRow.id, ProductRow.version), wanted)
-        order = keyset(sort or DEFAULT_SORT).order()
-        if wanted.q is not None:
-            statement, relevance = matching(statement, wanted.q, self.dialect)
-            order = order if sort else (relevance.desc(), ProductRow.id.desc())
-        found = await self.numbered_page(statement.order_by(*order), page=page, size=size)
+        """A numbered page of keys; the best match first where there is a query and no `sort`."""
+        statement, order = self._wanted((ProductRow.id, ProductRow.version), wanted, sort)
+        found = await self.numbered_page(statement.order_by(*order.order()), page=page, size=size)
         return Page([ProductKey(row.id, row.version) for row in found.items], page, size, found.total)
 
     async def slice(
-        self, wanted: ProductFilter, sort: SortName, *, limit: int, after: str | None, count: bool = False
+        self, wanted: ProductFilter, sort: SortName | None, *, limit: int, after: str | None, count: bool = False
     ) -> Slice[ProductKey]:
-        """A keyset page of keys. Raises InvalidCursor."""
+        """A keyset page of keys, in the order of `page`. Raises InvalidCursor."""
         columns = (ProductRow.id, ProductRow.version)
         found = await self._slice(columns, wanted, sort, limit=limit, after=after, count=count)
         keys = [ProductKey(row.id, row.version) for row in found.items]
         return Slice(keys, found.cursors, found.has_next, found.total)
 
     async def slice_of_heads(
-        self, wanted: ProductFilter, sort: SortName, *, limit: int, after: str | None, columns: Columns = None
+        self, wanted: ProductFilter, sort: SortName | None, *, limit: int, after: str | None, columns: Columns = None
     ) -> Slice[ProductHead]:
         """The same page, of the products themselves. Raises InvalidCursor."""
         head = reading(ProductHead, ProductRow, columns, "id")
@@ -80,17 +76,25 @@ class ProductRepository(Repository):
         self,
         columns: Sequence[Any],
         wanted: ProductFilter,
-        sort: SortName,
+        sort: SortName | None,
         *,
         limit: int,
         after: str | None,
         count: bool = False,
     ) -> Slice[Row[Any]]:
-        order = keyset(sort)
-        statement = narrow(select(*columns, order.column.label("sort_value")), wanted)
-        if wanted.q is not None:
-            statement, _ = matching(statement, wanted.q, self.dialect)
+        statement, order = self._wanted(columns, wanted, sort)
+        statement = statement.add_columns(order.column.label("sort_value"))
         return await self.keyset_page(statement, order, limit=limit, after=after, count=count)
+
+    def _wanted(
+        self, columns: Sequence[Any], wanted: ProductFilter, sort: SortName | None
+    ) -> tuple[Select[*tuple[Any, ...]], Keyset]:
+        statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted)
+        order = keyset(sort or DEFAULT_SORT)
+        if wanted.q is not None:
+            statement, fit = matching(statement, wanted.q, self.dialect)
+            order = order if sort else Keyset("match", fit, order.tie_breaker, descending=True)
+        return statement, order
 
     async def key_of(self, id_or_handle: str, *, include_unpublished: bool) -> ProductKey | None:
         if not is_storable(id_or_handle):

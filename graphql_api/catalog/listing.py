@@ -8,7 +8,6 @@ import strawberry
 from commerce.accounts.principal import Principal
 from commerce.catalog import filters
 from commerce.catalog.repository import ProductRepository
-from core.errors import Invalid
 from graphql_api.catalog.types import Product, ProductEdge, product_type
 from graphql_api.context import Info
 from graphql_api.cost_directives import COUNT
@@ -16,8 +15,6 @@ from graphql_api.fields import field
 from graphql_api.pagination import PageInfo, check_page, page_info
 from graphql_api.scalars import Long
 from graphql_api.selection import asked, columns
-
-_LONGEST_QUERY = 200  # as on REST
 
 
 @strawberry.enum(description="How a list of products is ordered; ties by id.")
@@ -35,7 +32,8 @@ class ProductSort(Enum):
 @strawberry.input(name="ProductFilter", description="All given conditions must hold.")
 class ProductFilterInput:
     q: str | None = strawberry.field(
-        default=None, description="Words, each of which begins a word of the product; 200 characters at most."
+        default=None,
+        description=f"Words, each of which begins a word of the product; {filters.MAX_QUERY} characters at most.",
     )
     category: str | None = strawberry.field(default=None, description="Name or slug.")
     vendor: str | None = strawberry.field(default=None, description="Exactly.")
@@ -68,13 +66,23 @@ class ProductConnection:
 async def list_products(
     info: Info, *, first: int | None, after: str | None, wanted: ProductFilterInput | None, sort: ProductSort | None
 ) -> ProductConnection:
-    """One statement, whatever the size of the page; none where only the total is asked for. Raises Invalid and
-    InvalidCursor.
+    order = cast("filters.SortName", sort.value) if sort else filters.DEFAULT_SORT
+    return await _page(info, first, after, wanted or ProductFilterInput(), order)
+
+
+async def search_products(info: Info, *, query: str, first: int | None, after: str | None) -> ProductConnection:
+    return await _page(info, first, after, ProductFilterInput(q=query), None)
+
+
+async def _page(
+    info: Info, first: int | None, after: str | None, wanted: ProductFilterInput, order: filters.SortName | None
+) -> ProductConnection:
+    """One statement, whatever the size of the page; none where only the total is asked for. The best match first
+    without an order. Raises Invalid and InvalidCursor.
     """
     size = check_page(first, after)
     limit = size if asked(info, ProductConnection) - {"totalCount"} else 0
-    narrowed = _product_filter(wanted or ProductFilterInput(), info.context.principal)
-    order = cast("filters.SortName", sort.value) if sort else filters.DEFAULT_SORT
+    narrowed = _product_filter(wanted, info.context.principal)
     async with info.context.loaders.lists.read() as session:
         found = await ProductRepository(session).slice_of_heads(
             narrowed, order, limit=limit, after=after, columns=columns(info, Product)
@@ -92,18 +100,8 @@ async def list_products(
 
 
 def _product_filter(given: ProductFilterInput, principal: Principal) -> filters.ProductFilter:
-    if given.q is not None and len(given.q) > _LONGEST_QUERY:
-        raise Invalid(f"q has {len(given.q)} characters; at most {_LONGEST_QUERY} are taken")
-    for name, price in (("minPrice", given.min_price), ("maxPrice", given.max_price)):
-        if price is not None and price < 0:
-            raise Invalid(f"{name} is below nought")
-    return filters.ProductFilter(
-        q=given.q,
-        category=given.category,
-        vendor=given.vendor,
-        tag=given.tag,
-        min_price=given.min_price,
-        max_price=given.max_price,
-        in_stock=given.in_stock,
-        include_unpublished=principal.sees_unpublished,
-    )
+    """Raises Invalid."""
+    said = {name: getattr(given, name) for name in filters.FILTERS}
+    wanted = filters.ProductFilter(**said, include_unpublished=principal.sees_unpublished)
+    filters.require_bounds(wanted)
+    return wanted

@@ -5,12 +5,19 @@ from typing import Annotated
 import strawberry
 
 from commerce.catalog.entities import ProductHead
+from commerce.catalog.filters import MAX_QUERY
 from commerce.catalog.repository import ProductRepository
 from core.errors import Invalid
-from graphql_api.catalog.listing import ProductConnection, ProductFilterInput, ProductSort, list_products
+from graphql_api.catalog.listing import (
+    ProductConnection,
+    ProductFilterInput,
+    ProductSort,
+    list_products,
+    search_products,
+)
 from graphql_api.catalog.types import Category, Product, is_visible, product_type
 from graphql_api.context import Info
-from graphql_api.cost_directives import CONNECTION, sized
+from graphql_api.cost_directives import CONNECTION, SEARCH, sized
 from graphql_api.fields import field
 from graphql_api.pagination import DEFAULT_SIZE, After, First
 from graphql_api.selection import columns
@@ -21,6 +28,12 @@ HandleArgument = Annotated[
 ]
 FilterArgument = Annotated[
     ProductFilterInput | None, strawberry.argument(name="filter", description="Which products; all without one.")
+]
+QueryArgument = Annotated[
+    str,
+    strawberry.argument(
+        description=f"Words, each of which begins a word of the product; {MAX_QUERY} characters at most."
+    ),
 ]
 SortArgument = Annotated[ProductSort | None, strawberry.argument(description="In which order.")]
 
@@ -43,6 +56,18 @@ class CatalogQuery:
         sort: SortArgument = ProductSort.CREATED_AT_DESC,
     ) -> ProductConnection:
         return await list_products(info, first=first, after=after, wanted=wanted, sort=sort)
+
+    @field(
+        "Products that have all words of the query, the best match first, page by page: those whose title is just "
+        "that, those with all words in the title, those that need their vendor, category, tags, SKUs or options for "
+        "it, and those that need their description. Of equal ones the newest comes first.",
+        CONNECTION,
+        SEARCH,
+    )
+    async def search(
+        self, info: Info, query: QueryArgument, first: First = DEFAULT_SIZE, after: After = None
+    ) -> ProductConnection:
+        return await search_products(info, query=query, first=first, after=after)
 
     @field("All categories, by name.", sized(50))
     async def categories(self, info: Info) -> list[Category]:

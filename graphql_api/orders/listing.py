@@ -1,17 +1,15 @@
 """The list of orders: how it is narrowed and paged, by the same filter and keyset as on REST."""
 
 from datetime import datetime
-from typing import cast
 
 import strawberry
 
 from commerce.accounts.principal import Principal
-from commerce.orders.entities import State
-from commerce.orders.filters import OrderFilter
+from commerce.orders.filters import FILTERS, OrderFilter, require_bounds
 from commerce.orders.repository import OrderRepository
 from graphql_api.context import Info
 from graphql_api.cost_directives import COUNT
-from graphql_api.fields import field
+from graphql_api.fields import field, plain
 from graphql_api.orders.types import Order, OrderEdge, OrderState, order_type
 from graphql_api.pagination import PageInfo, check_page, page_info
 from graphql_api.selection import asked, columns
@@ -67,9 +65,7 @@ async def list_orders(
 
 
 def _order_filter(given: OrderFilterInput) -> OrderFilter:
-    return OrderFilter(
-        state=cast("State", given.state.value) if given.state else None,
-        email=given.email,
-        placed_after=given.placed_after,
-        placed_before=given.placed_before,
-    )
+    """Raises Invalid."""
+    wanted = OrderFilter(**{name: plain(getattr(given, name)) for name in FILTERS})
+    require_bounds(wanted)
+    return wanted

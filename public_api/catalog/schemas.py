@@ -15,7 +15,7 @@ from commerce.catalog.commands import (
     ProductChange,
     UpdateProduct,
 )
-from commerce.catalog.filters import SortName
+from commerce.catalog.filters import MAX_PRICE, MAX_QUERY, SortName
 
 Status = Annotated[entities.Status, Field(description="Only active products are shown to the public.")]
 
@@ -95,13 +95,13 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     q: Annotated[
-        str | None, Field(max_length=200, description="Words, each of which begins a word of the product.")
+        str | None, Field(max_length=MAX_QUERY, description="Words, each of which begins a word of the product.")
     ] = None
     category: Annotated[str | None, Field(description="Name or slug.")] = None
     vendor: Annotated[str | None, Field()] = None
     tag: Annotated[str | None, Field()] = None
-    min_price: Annotated[int | None, Field(ge=0, le=2**53, description="In minor units.")] = None
-    max_price: Annotated[int | None, Field(ge=0, le=2**53, description="In minor units.")] = None
+    min_price: Annotated[int | None, Field(ge=0, le=MAX_PRICE, description="In minor units.")] = None
+    max_price: Annotated[int | None, Field(ge=0, le=MAX_PRICE, description="In minor units.")] = None
     in_stock: Annotated[bool | None, Field(description="Whether some variant can be bought now.")] = None
     sort: Annotated[SortName | None, Field(description="`-` for descending; -created_at without one.")] = None
 

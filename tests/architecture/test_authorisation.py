@@ -135,6 +135,9 @@ OPERATIONS = {
     "POST /internal/promotions": "staff editor",
     "PATCH /internal/promotions/{promotion_id}": "staff editor",
     "DELETE /internal/promotions/{promotion_id}": "staff editor",
+    "GET /internal/operations": "staff support",
+    "GET /internal/operations/clients": "staff support",
+    "PATCH /internal/operations/clients/{name}": "staff admin",
     "GET /internal/events/lag": "staff support",
     "GET /internal/webhooks": "staff support",
     "GET /internal/deprecations": "staff support",
@@ -149,6 +152,8 @@ _REFUSAL = "{ __typename ... on UserError { code } }"
 FIELDS = {
     "query product": ("anyone", 'product(handle: "nothing") { id }'),
     "query products": ("anyone", "products { nodes { id } }"),
+    "query search": ("anyone", 'search(query: "nothing") { nodes { id } }'),
+    "query recommendations": ("anyone", 'recommendations(productId: "nothing") { model }'),
     "query categories": ("anyone", "categories { name }"),
     "query me": ("anyone", "me { id }"),
     "query order": ("scope orders:read", 'order(id: "ord_nothing") { id }'),
