@@ -107,6 +107,7 @@ async def _given(rest: Rest, size: int, email: str) -> Json:
         "id": (await rest.product(f"hero-{size}"))["id"],
         "other": ids[0],
         "ids": ids,
+        "jackets": [f"jacket-{size}-{number}" for number in range(size)],  # the most ordered first
         "category": "category-0",
         "words": "jack",
         "vendor": "Ridge",
