@@ -48,13 +48,10 @@ RULES: dict[str, tuple[str, ...]] = {
     "room": ("ada", *STAFF, "support's key", "shop key"),
     "result": (),
 }
+_OWN = "id handle title description vendor status version createdAt updatedAt tags"
 _ERROR = "code message retryable errors"
 MEMBERS: dict[str, tuple[str, str]] = {
-    "Product": (
-        "anyone",
-        "id handle title description vendor status priceRange version createdAt updatedAt category tags variants "
-        + "images",
-    ),
+    "Product": ("anyone", f"{_OWN} category priceRange images variants"),
     "PriceRange": ("anyone", "min max"),
     "Money": ("anyone", "amount currency"),
     "Category": ("anyone", "id name slug"),
