@@ -147,8 +147,9 @@ def add_request(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> 
 
 def client_fields(client: Client) -> dict[str, str]:
     """Of a line: nothing of a client that does not name itself."""
-    said = {"client_name": client.name, "client_version": client.version}
-    return {name: value for name, value in said.items() if value}
+    if not client.name:
+        return {}
+    return {"client_name": client.name} | ({"client_version": client.version} if client.version else {})
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

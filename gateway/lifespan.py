@@ -24,7 +24,9 @@ from core.settings import Settings
 from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
 from core.web.sockets.sockets import Sockets
+from gateway.warming import warming
 from gateway.working import working
+from graphql_api.schema import build_schema
 
 
 class SchemaBehind(Unavailable):
@@ -89,6 +91,7 @@ def root_lifespan(
                     broadcast,
                     watch,
                     presence,
+                    warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                 ):
                     yield {

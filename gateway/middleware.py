@@ -178,7 +178,7 @@ _READ = {
     b"traceparent",
     b"x-client-name",
     b"x-client-version",
-    b"apollographql-client-name",  # as Apollo's clients call the same
+    b"apollographql-client-name",
     b"apollographql-client-version",
 }
 
@@ -188,11 +188,15 @@ def _context(scope: Scope) -> RequestContext:
     wanted_id = read.get(b"x-request-id", b"")
     request_id = wanted_id.decode() if _REQUEST_ID.fullmatch(wanted_id) else secrets.token_hex(12)
     trace_id, sampled = parse_traceparent(read.get(b"traceparent")) or (new_trace_id(), False)
-    name, version = (
-        read.get(b"x-client-" + what, read.get(b"apollographql-client-" + what, b"")).decode("latin-1")
-        for what in (b"name", b"version")
-    )
-    return RequestContext(request_id, trace_id, new_span_id(), sampled, client_named(name, version))
+    return RequestContext(request_id, trace_id, new_span_id(), sampled, _client(read))
+
+
+def _client(read: dict[bytes, bytes]) -> Client:
+    for prefix in (b"x-client-", b"apollographql-client-"):  # the second as Apollo's clients say the same
+        name = read.get(prefix + b"name")
+        if name is not None:
+            return client_named(name.decode("latin-1"), read.get(prefix + b"version", b"").decode("latin-1"))
+    return NAMELESS
 
 
 def _headers(context: RequestContext, milliseconds: float) -> list[tuple[bytes, bytes]]:

@@ -1,5 +1,6 @@
 """What resolvers see: the process's resources, who calls, and the loaders of this one operation."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,6 +60,7 @@ class Context(BaseContext):
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
         self.loaders = Loaders(resources.database, principal)
+        self.columns: dict[tuple[Hashable, ...], frozenset[str]] = {}  # as graphql_api.selection has found them
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":

@@ -10,7 +10,7 @@ It is made once a document; a request puts its variables in.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -40,7 +40,8 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from core.errors import Invalid
 from graphql_api.cost_directives import Cost, ListSize
-from graphql_api.limits import CACHED_DOCUMENTS, parsed
+from graphql_api.documents import by_text
+from graphql_api.limits import parsed
 from graphql_api.pagination import check_size
 
 MAX_COST = 10_000  # of one operation: a hundred products of a page cost 3,000 with all that they have
@@ -107,7 +108,7 @@ class Price:
         return max(1, sum(count * prod(sizes[each] for each in slices) for slices, count in self._points.items()))
 
 
-@lru_cache(CACHED_DOCUMENTS)
+@by_text(position=1)
 def price_of(schema: GraphQLSchema, text: str, operation_name: str | None) -> Price:
     """Of an operation in a document without faults. Raises Invalid as `Price.points` does, for sizes in the text."""
     return Price(_Counter(schema, text, operation_name).count())

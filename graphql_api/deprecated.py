@@ -6,7 +6,7 @@ Each is known by its schema coordinate (the GraphQL specification's RFC): `Type.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -32,9 +32,8 @@ from graphql import (
 )
 
 from commerce.usage.entities import Deprecation
+from graphql_api.documents import by_text
 from graphql_api.limits import parsed
-
-_CACHED_DOCUMENTS = 256
 
 
 @cache
@@ -84,7 +83,7 @@ class _Found:
     variables: Mapping[str, GraphQLNamedType]
 
 
-@lru_cache(_CACHED_DOCUMENTS)
+@by_text(position=1)
 def _found(schema: GraphQLSchema, text: str, operation_name: str | None) -> _Found:
     operation, fragments = _parts(text, operation_name)
     types = TypeInfo(schema)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 from starlette.responses import Response
 from starlette.types import Scope
 from strawberry.exceptions import MissingQueryError
@@ -18,6 +18,7 @@ from graphql_api.responses import json_response, media_type_for
 _SUGGESTION = re.compile(r" Did you mean .*$", re.DOTALL)
 # What graphql-core repeats of an input that does not fit: all of it, with the password that may be in there.
 _INPUT = re.compile(r"(, f| F)ound: .*$", re.DOTALL)
+_VALUE = re.compile(r"(cannot represent [^:]*): .*?(?= Did you mean |\Z)", re.DOTALL)
 # What the caller got wrong, though Strawberry raises it as if it were a failure.
 _REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
@@ -44,7 +45,7 @@ def present(error: GraphQLError, *, suggest: bool) -> GraphQLError:
     """The error as callers may see it, with our code. What nobody foresaw is logged, once, and tells nothing."""
     cause = _cause(error)
     if cause is None:
-        message = _INPUT.sub("", error.message)
+        message = _VALUE.sub(r"\1", _INPUT.sub("", error.message))
         shown: AppError = Invalid(message if suggest else _SUGGESTION.sub("", message))
     else:
         failure = failure_of(cause)
@@ -65,7 +66,16 @@ def _cause(error: GraphQLError) -> Exception | None:
     cause: Exception | None = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
+    if cause is None and _is_of_result(error):
+        return error
     return None if isinstance(cause, _REQUEST_ERRORS) else cause
+
+
+def _is_of_result(error: GraphQLError) -> bool:
+    """Whether the value of a field does not fit the schema, which graphql-core says with the value. An argument that
+    does not fit has the error at the argument.
+    """
+    return error.path is not None and (not error.nodes or isinstance(error.nodes[0], FieldNode))
 
 
 def _extensions(error: AppError) -> dict[str, Any]:

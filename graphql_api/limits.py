@@ -7,7 +7,6 @@ fragments that each spread the next one twice). These count every fragment once.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -18,6 +17,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     InlineFragmentNode,
+    IntValueNode,
     Node,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -32,6 +32,7 @@ from graphql.validation.specified_rules import recommended_rules
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graphql_api.documents import by_text
 from graphql_api.text import UNSTORABLE, StorableTextRule, is_storable
 
 # Of a request as the application holds it, what was sent or what it inflates to; and of a message.
@@ -44,8 +45,8 @@ MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
 MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep
 MAX_ALIASES = 20
 MAX_DIRECTIVES = 50
+MAX_DIGITS = 100
 MAX_VALUES = 10_000  # in the variables: a product with all that it may have is some thousands
-CACHED_DOCUMENTS = 256
 
 Rules = tuple[type[ASTValidationRule], ...]
 
@@ -99,6 +100,14 @@ class DirectiveRule(ASTValidationRule):
         self._count += 1
         if self._count == MAX_DIRECTIVES + 1:
             self.report_error(GraphQLError(f"The document has more than {MAX_DIRECTIVES} directives", node))
+
+
+class NumberRule(ASTValidationRule):
+    """Python refuses to read numbers of thousands of digits."""
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        if len(node.value) > MAX_DIGITS:
+            self.report_error(GraphQLError(f"A number has more than {MAX_DIGITS} digits", node))
 
 
 def _folded(
@@ -156,7 +165,7 @@ def _root_fields(operation: OperationDefinitionNode, document: DocumentNode) -> 
             waiting.extend(found.selections if found else ())
 
 
-LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule)
+LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule, NumberRule)
 RULES: Rules = (
     *specified_rules,
     *recommended_rules,
@@ -167,13 +176,13 @@ RULES: Rules = (
 RULES_WITHOUT_INTROSPECTION: Rules = (*RULES, NoSchemaIntrospectionCustomRule)
 
 
-@lru_cache(CACHED_DOCUMENTS)
+@by_text()
 def parsed(text: str) -> DocumentNode:
     """Raises GraphQLSyntaxError."""
     return parse(text, max_tokens=MAX_TOKENS, max_source_length=MAX_CHARACTERS)
 
 
-@lru_cache(CACHED_DOCUMENTS)
+@by_text(position=1)
 def faults(schema: GraphQLSchema, text: str, rules: Rules) -> tuple[GraphQLError, ...]:
     """What is wrong with a document that parses. Keyed by its text: to hash a syntax tree costs as much as to walk
     it. The limits come first, so that no costlier rule sees a document beyond them.

@@ -13,7 +13,7 @@ from strawberry.types import ExecutionContext, StreamExecutionResult
 from core.budget import READ_POINTS
 from core.context import current_client
 from core.errors import AppError
-from graphql_api import limits
+from graphql_api import limits, persisted
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
 from graphql_api.catalog.mutations import CatalogMutation
@@ -64,6 +64,8 @@ class Operation(SchemaExtension):
     def on_operation(self) -> None:  # type: ignore[override]
         context = self.execution_context
         context.context = context.context.for_operation()
+        name = context._provided_operation_name  # noqa: SLF001
+        context.context.operation = persisted.asked(context.query or "", name, context.context)
         context.parse_options["max_tokens"] = limits.MAX_TOKENS
         context.parse_options["max_source_length"] = limits.MAX_CHARACTERS  # type: ignore[typeddict-unknown-key]
         self._points: int | None = None  # None: nothing is told of its cost
@@ -144,6 +146,10 @@ class Schema(strawberry.Schema):
     def __init__(self, *, production: bool, **options: Any) -> None:
         super().__init__(extensions=[Operation], **options)
         self._production = production
+
+    def all_rules(self) -> tuple[limits.Rules, ...]:
+        """Those of every caller."""
+        return (limits.RULES, limits.RULES_WITHOUT_INTROSPECTION) if self._production else (limits.RULES,)
 
     def rules_for(self, context: Any) -> limits.Rules:
         hidden = self._production and context.principal.kind == "anonymous"

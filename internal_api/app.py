@@ -18,6 +18,7 @@ from internal_api.auth import LOWEST
 from internal_api.errors import render_error
 from internal_api.invariants import endpoints as invariants
 from internal_api.jobs import endpoints as jobs
+from internal_api.operations import endpoints as operations
 from internal_api.promotions import endpoints as promotions
 from internal_api.routing import MAX_BODY_BYTES
 
@@ -52,6 +53,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
         events,
         webhooks,
         invariants,
+        operations,
         deprecations,
         echo,
     ):

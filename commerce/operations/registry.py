@@ -52,7 +52,7 @@ class OperationRegistry:
         self._known: Memory[_Known] = Memory(_REGISTERED_BYTES)
         self._missing: Memory[float] = Memory(_MISSING)
         self._automatic: Memory[str] = Memory(_AUTOMATIC_BYTES)
-        self._old = True
+        self._told, self._seen = 1, 0  # of changes: how many there were, and how many it has looked after
         self._ending = asyncio.Event()
 
     async def policy(self, client: str) -> Policy:
@@ -113,7 +113,7 @@ class OperationRegistry:
         await self._flights.settle()
 
     def _wake(self) -> None:
-        self._old = True
+        self._told += 1
 
     async def _run(self) -> None:
         away = False
@@ -130,7 +130,7 @@ class OperationRegistry:
                     await self._ending.wait()
 
     async def _look_if_old(self) -> None:
-        while self._old:
+        while self._seen < self._told:
             try:
                 await self._flights.run("look", self._look)
             except Unavailable:
@@ -138,18 +138,20 @@ class OperationRegistry:
                     raise
 
     async def _look(self) -> None:
-        self._old = False
+        told = self._told
         try:
             async with self._database.read() as session:
                 rows = await OperationRepository(session).clients()
         except Exception:
-            self._old = self._rows is None
+            if self._rows is not None:
+                self._seen = told
             raise
         if rows != self._rows:
             self._rows = rows
             self._known.clear()
             self._missing.clear()
             self._policies = _policies(rows)
+        self._seen = told
 
     async def _load(self, sha256: str) -> None:
         rows: object = _NEVER

@@ -89,7 +89,11 @@ class OperationRepository(Repository):
         operations = {row[0]: row[1] for row in await self._session.execute(count)}
         return [
             RegisteredClient(
-                row.name, row.mode, row.automatic, tuple(versions.get(row.name, ())), operations.get(row.name, 0)
+                name=row.name,
+                mode=row.mode,
+                automatic=row.automatic,
+                versions=tuple(versions.get(row.name, ())),
+                operations=operations.get(row.name, 0),
             )
             for row in await self.clients()
         ]

@@ -96,7 +96,7 @@ class OperationService:
 
 def _check(client: str, version: str = "1") -> None:
     """As the headers X-Client-Name and X-Client-Version are read: another would never be heard of."""
-    if client != EVERYBODY and client_named(client, "").name != client:
+    if client != EVERYBODY and not (client and client_named(client, "").name == client):
         raise InvalidClientName(f"{client[:64]!r} is no name of a client")
-    if client_named("any", version).version != version:
+    if not (version and client_named("any", version).version == version):
         raise InvalidClientName(f"{version[:64]!r} is no version of a client")

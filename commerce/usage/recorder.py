@@ -10,9 +10,11 @@ import structlog
 
 from commerce.usage.entities import Kind
 from commerce.usage.repository import Count, Used, add_uses
+from core.background import attempt
 from core.clock import Clock
 from core.context import Client
 from core.database import Database
+from core.recurring import Recurring
 
 log = structlog.get_logger("portico.usage")
 OTHER = "other"  # the client that stands for all beyond the bound
@@ -38,7 +40,7 @@ class UseRecorder:
         self._pending: dict[Used, Count] = {}
         self._known: set[Used] = set()
         self._known_since = clock.now()
-        self._ending = asyncio.Event()
+        self._recurring = Recurring("usage", self._turn, again_seconds=flush_seconds)
 
     def note(self, kind: Kind, subject: str, client: Client) -> None:
         """One use, now. Subjects are what the program knows; clients are whatever callers say."""
@@ -63,31 +65,22 @@ class UseRecorder:
             raise
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="portico-usage")
+        await self._recurring.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.set()
-        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
-        await asyncio.wait([self._task], timeout=_END_SECONDS)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._recurring.__aexit__(kind, error, trace)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await attempt("usage", self.flush)
         if self._pending:
             log.warning("uses_lost", uses=sum(count.uses for count in self._pending.values()))
 
-    async def _run(self) -> None:
-        ending = False
-        while not ending:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._flush_seconds):
-                    ending = await self._ending.wait()
-            try:
-                await self.flush()
-            except Exception as error:  # noqa: BLE001  the database is away: there is a next time
-                log.warning("uses_wait", reason=f"{type(error).__name__}: {error}")
+    async def _turn(self) -> float:
+        await self.flush()
+        return self._flush_seconds
 
     def _bounded(self, used: Used) -> Used:
         if used in self._known:

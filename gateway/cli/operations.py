@@ -53,7 +53,7 @@ def register(
     "SHA256"}`.
     """
     from commerce.operations.manifest import read_manifest  # noqa: PLC0415
-    from graphql_api.persisted import describe  # noqa: PLC0415  loads the whole web stack
+    from graphql_api.registering import describe  # noqa: PLC0415  loads the whole web stack
     from graphql_api.schema import build_schema  # noqa: PLC0415
 
     with refusals():

@@ -14,6 +14,7 @@ from graphql_api.cost_directives import COUNT
 from graphql_api.fields import field
 from graphql_api.pagination import PageInfo, check_page, page_info
 from graphql_api.scalars import Long
+from graphql_api.selection import asked, columns
 
 
 @strawberry.enum(description="How a list of products is ordered; ties by id.")
@@ -76,19 +77,19 @@ async def search_products(info: Info, *, query: str, first: int | None, after: s
 async def _page(
     info: Info, first: int | None, after: str | None, wanted: ProductFilterInput, order: filters.SortName | None
 ) -> ProductConnection:
-    """Two statements, whatever the size of the page; the best match first without an order. Raises Invalid and
-    InvalidCursor.
+    """One statement, whatever the size of the page; none where only the total is asked for. The best match first
+    without an order. Raises Invalid and InvalidCursor.
     """
     size = check_page(first, after)
+    limit = size if asked(info, ProductConnection) - {"totalCount"} else 0
     narrowed = _product_filter(wanted, info.context.principal)
-    async with info.context.resources.database.read() as session:
-        repository = ProductRepository(session)
-        found = await repository.slice(narrowed, order, limit=size, after=after)
-        heads = await repository.heads([key.id for key in found.items])
+    async with info.context.loaders.lists.read() as session:
+        found = await ProductRepository(session).slice_of_heads(
+            narrowed, order, limit=limit, after=after, columns=columns(info, Product)
+        )
     edges = [
-        ProductEdge(cursor=cursor, node=product_type(heads[key.id]))
-        for key, cursor in zip(found.items, found.cursors, strict=True)
-        if key.id in heads  # deleted between the two statements
+        ProductEdge(cursor=cursor, node=product_type(head))
+        for head, cursor in zip(found.items, found.cursors, strict=True)
     ]
     return ProductConnection(
         nodes=[edge.node for edge in edges],

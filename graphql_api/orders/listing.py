@@ -12,6 +12,7 @@ from graphql_api.cost_directives import COUNT
 from graphql_api.fields import field, plain
 from graphql_api.orders.types import Order, OrderEdge, OrderState, order_type
 from graphql_api.pagination import PageInfo, check_page, page_info
+from graphql_api.selection import asked, columns
 
 
 @strawberry.input(name="OrderFilter", description="All given conditions must hold.")
@@ -41,11 +42,16 @@ class OrderConnection:
 async def list_orders(
     info: Info, principal: Principal, *, first: int | None, after: str | None, wanted: OrderFilterInput | None
 ) -> OrderConnection:
-    """A fixed number of statements, whatever the size of the page. Raises Invalid and InvalidCursor."""
+    """A fixed number of statements, whatever the size of the page; none where only the total is asked for. Raises
+    Invalid and InvalidCursor.
+    """
     size = check_page(first, after)
+    limit = size if asked(info, OrderConnection) - {"totalCount"} else 0
     narrowed = _order_filter(wanted or OrderFilterInput())
-    async with info.context.resources.database.read() as session:
-        found = await OrderRepository(session).slice(narrowed, principal, limit=size, after=after)
+    async with info.context.loaders.lists.read() as session:
+        found = await OrderRepository(session).slice(
+            narrowed, principal, limit=limit, after=after, parts=columns(info, Order)
+        )
     edges = [
         OrderEdge(cursor=cursor, node=order_type(order))
         for order, cursor in zip(found.items, found.cursors, strict=True)

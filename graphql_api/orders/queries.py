@@ -11,6 +11,7 @@ from graphql_api.fields import field
 from graphql_api.orders.listing import OrderConnection, OrderFilterInput, list_orders
 from graphql_api.orders.types import Order, order_type
 from graphql_api.pagination import DEFAULT_SIZE, After, First
+from graphql_api.selection import columns
 
 FilterArgument = Annotated[
     OrderFilterInput | None, strawberry.argument(name="filter", description="Which orders; all without one.")
@@ -38,5 +39,5 @@ class OrderQuery:
 
 async def load_order(info: Info, order_id: str) -> Order | None:
     """What the caller may see; the scope is for the caller of this to ask for."""
-    found = await info.context.loaders.orders.load(order_id)
+    found = await info.context.loaders.orders.load(order_id, columns(info, Order))
     return order_type(found) if found else None

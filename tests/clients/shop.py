@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.fixtures.processes import PORTICO, Process, StartProcess
 READY = "Portico is ready"
 CLIENTS = {"websocket": "ws", "sse": "http"}
 DRAIN_SECONDS = 20
+PATIENCE_SECONDS = 30  # as long as a process that is busy may take
 
 
 class Shop:
@@ -27,7 +29,7 @@ class Shop:
         self._port = port
         self.process = self._serve()
         scopes = "catalog:write,orders:read,orders:write,events:read"
-        self.key = self.run(*PORTICO, "keys", "create", "shop", "--scopes", scopes).strip()
+        self.key = self.portico("keys", "create", "shop", "--scopes", scopes).strip()
 
     def _serve(self) -> Process:
         process = self._start(*PORTICO, "serve", "--port", str(self._port))
@@ -50,6 +52,23 @@ class Shop:
         program = self._start(*command)
         assert program.wait(60) == 0, program.story
         return program.stdout
+
+    def portico(self, *arguments: str) -> str:
+        return self.run(*PORTICO, *arguments)
+
+    def enforce(self, client: str) -> None:
+        """Until the server obeys, which takes it a moment to hear of."""
+        self.portico("operations", "mode", client, "enforce")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "errors" not in self.ask("{ __typename }", client):
+            assert time.monotonic() < deadline, self.process.story
+            time.sleep(0.05)
+
+    def ask(self, query: str, client: str) -> dict[str, Any]:
+        """What GraphQL answers to a client of this name."""
+        response = httpx2.post(self.address, json={"query": query}, headers={"X-Client-Name": client})
+        answer: dict[str, Any] = response.json()
+        return answer
 
     def post(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
         response = httpx2.post(

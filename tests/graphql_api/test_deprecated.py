@@ -3,22 +3,23 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx2
 import pytest
 import strawberry
 from graphql import GraphQLSchema, build_schema, parse, validate
-from strawberry.types.graphql import OperationType
 
-from commerce.accounts.principal import ANONYMOUS
 from commerce.usage.recorder import UseRecorder
 from commerce.usage.repository import UseRepository
 from core.resources import Resources
-from graphql_api.context import Context
+from core.settings import Settings
 from graphql_api.deprecated import deprecations, used
 from graphql_api.schema import Schema
-from graphql_api.streams import Line
-from tests.factories.clocks import FakeClock
-from tests.fixtures.asgi import Served
+from tests.fixtures.application import key_with
+from tests.fixtures.asgi import Served, client_of
+from tests.graphql_api.own_door import ADDRESS, door_of
+from tests.graphql_api.subscribing import connected, run
 
+WEB = {"X-Client-Name": "web"}
 SDL = """
   type Query {
     shop(kind: Kind = OLD_DEFAULT @deprecated(reason: "Use wish."), wish: Wish, wishes: [[Wish!]!]): Shop
@@ -179,43 +180,59 @@ class Subscription:
     stales = strawberry.subscription(resolver=three, deprecation_reason="Use nothing.")
 
 
-@pytest.fixture
-async def recorder(resources: Resources) -> UseRecorder:
-    return UseRecorder(resources.database, FakeClock())
-
-
-@pytest.fixture
-async def context(served: Served, resources: Resources, recorder: UseRecorder) -> Context:
-    line = Line(served.state["broadcast"], served.state["watch"])
-    registry = served.state["operations"]
-    context = Context(resources, ANONYMOUS, line, uses=recorder, registry=registry, authorization=None, address="")
-    context.request = context.response = context.background_tasks = None
-    return context
-
-
-async def noted(resources: Resources, recorder: UseRecorder) -> dict[str, int]:
-    await recorder.flush()
+async def noted(resources: Resources, uses: UseRecorder) -> dict[str, int]:
+    await uses.flush()
     async with resources.database.read() as session:
         found = await UseRepository(session).by_subject("field")
     return {subject: sum(use.uses for use in clients) for subject, clients in found.items()}
 
 
-async def test_each_operation_that_runs_counts_once(
-    resources: Resources, recorder: UseRecorder, context: Context
+async def test_each_operation_that_runs_counts_once_over_any_transport(
+    served: Served, settings: Settings, resources: Resources
 ) -> None:
     schema = Schema(query=Query, subscription=Subscription, production=False)
-    kinds = tuple(OperationType)
+    uses: UseRecorder = served.state["uses"]
+    events = {"Accept": "text/event-stream"}
 
-    for query in ("{ a: stale b: stale fresh }", "query($n: Int) { stale(old: $n) }", "{ fresh }"):
-        answer = await schema.execute(query, context_value=context)
-        assert answer.errors is None
-    refused = await schema.execute("{ stale nope }", context_value=context)
-    streams = [
-        await schema.stream(query, context_value=context, allowed_operation_types=kinds)
-        for query in ("{ stale }", "subscription { stales }")
-    ]
-    results = [[result async for result in stream] for stream in streams]
+    async with client_of(door_of(served, settings, schema)) as client:
+        for query in ("{ a: stale b: stale fresh }", "query($n: Int) { stale(old: $n) }", "{ fresh }"):
+            await client.post(ADDRESS, json={"query": query})
+        for query in ("{ stale nope }", "{ stale", "query A { stale } query B { stale }"):
+            await client.post(ADDRESS, json={"query": query})  # which does not run
+        for query in ("{ stale }", "subscription { stales }"):
+            await client.post(ADDRESS, json={"query": query}, headers=events)
+        async with connected(client, ADDRESS) as socket:
+            await run(socket, "{ stale }")
 
-    assert refused.errors is not None
-    assert [len(each) for each in results] == [1, 3]
-    assert await noted(resources, recorder) == {"Query.stale": 3, "Subscription.stales": 1}
+    assert await noted(resources, uses) == {"Query.stale": 4, "Subscription.stales": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ({"variant": {"sku": "ATL-S"}}, {}),
+        ({"sku": "ATL-S"}, {"OrderLineInput.sku": 1}),
+        ({"variantId": "var_nothing"}, {"OrderLineInput.variantId": 1}),
+    ],
+)
+async def test_order_that_names_its_variant_as_of_old_counts_for_its_client(
+    client: httpx2.AsyncClient,
+    served: Served,
+    resources: Resources,
+    operator: dict[str, str],
+    line: dict[str, Any],
+    expected: dict[str, int],
+) -> None:
+    query = 'mutation($input: PlaceOrderInput!) { placeOrder(input: $input, idempotencyKey: "a") { __typename } }'
+    variables = {"input": {"lines": [{"quantity": 1, **line}], "email": "ada@example.com"}}
+
+    body = {"query": query, "variables": variables}
+    answer = await client.post("/graphql", json=body, headers=await key_with(resources, "orders:write") | WEB)
+
+    assert "errors" not in answer.json()
+    assert await noted(resources, served.state["uses"]) == expected
+    items = (await client.get("/internal/deprecations", headers=operator)).json()["items"]
+    used_by = {item["subject"]: item["clients"] for item in items if item["uses"]}
+    assert {name: [each["name"] for each in clients] for name, clients in used_by.items()} == {
+        name: ["web"] for name in expected
+    }

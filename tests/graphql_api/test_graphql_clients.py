@@ -42,7 +42,7 @@ async def test_client_of_a_socket_is_in_every_line(
     async def fail(*_arguments: Any, **_named: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(ProductRepository, "slice", fail)
+    monkeypatch.setattr(ProductRepository, "slice_of_heads", fail)
 
     async with connected(client, headers=headers, **payload) as socket:
         await run(socket, "{ products { nodes { id } } }")

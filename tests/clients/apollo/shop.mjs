@@ -26,7 +26,7 @@ async function seenFetch(uri, options) {
   return response;
 }
 
-// The members of unions and interfaces, as a build step of a frontend asks for them while it is developed.
+// The members of unions and interfaces, as the build of a frontend asks for them.
 async function possibleTypes() {
   const response = await fetch(address, {
     method: "POST",
@@ -38,22 +38,15 @@ async function possibleTypes() {
   return Object.fromEntries(abstract.map((each) => [each.name, each.possibleTypes.map(({ name }) => name)]));
 }
 
+const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+const loadManifest = async () => JSON.parse(readFileSync(manifest));
 const persisted = {
   plain: () => [],
-  automatic: () => [
-    new PersistedQueryLink({
-      sha256: (text) => createHash("sha256").update(text).digest("hex"),
-      useGETForHashedQueries: true,
-    }),
-  ],
+  automatic: () => [new PersistedQueryLink({ sha256 })],
   manifest: () => [
-    new PersistedQueryLink({
-      ...generatePersistedQueryIdsFromManifest({ loadManifest: async () => JSON.parse(readFileSync(manifest)) }),
-      useGETForHashedQueries: true,
-    }),
+    new PersistedQueryLink({ ...generatePersistedQueryIdsFromManifest({ loadManifest }), useGETForHashedQueries: true }),
   ],
 };
-
 const http = new HttpLink({ uri: address, fetch: seenFetch, headers: { authorization } });
 const socket = new GraphQLWsLink(createClient({ url: address.replace("http", "ws"), connectionParams: { authorization } }));
 const isSubscription = ({ operationType }) => operationType === "subscription";
@@ -61,7 +54,7 @@ const client = new ApolloClient({
   link: ApolloLink.from([...persisted[mode](), ApolloLink.split(isSubscription, socket, http)]),
   clientAwareness: { name: "apollo-shop", version: "1.4.0" },
   cache: new InMemoryCache({
-    possibleTypes: mode === "plain" ? await possibleTypes() : undefined,
+    possibleTypes: await possibleTypes(),
     typePolicies: { Query: { fields: { products: relayStylePagination(["filter", "sort"]) } } },
   }),
 });

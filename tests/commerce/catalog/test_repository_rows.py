@@ -93,8 +93,8 @@ async def test_categories_come_by_name(products: ProductRepository) -> None:
     hats = next(category for category in everything if category.name == "Hats")
 
     assert [category.name for category in everything] == ["Hats", "Rain Jackets", "Shoes"]
-    assert await products.categories([hats.id]) == [hats]
-    assert await products.categories([]) == []
+    assert await products.categories_of([hats.id]) == {hats.id: hats}
+    assert await products.categories_of([]) == {}
 
 
 async def test_products_are_counted_by_status(products: ProductRepository) -> None:

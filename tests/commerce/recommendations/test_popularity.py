@@ -147,6 +147,7 @@ async def test_answer_names_its_model_and_takes_one_statement(shop: Shop) -> Non
 
     assert (found.model, found.version, found.fallback, found.items) == ("popularity", "1", True, ())
     assert len(sent) == 1
+    assert "order_lines" not in sent[0]
 
 
 def test_sales_are_counted_each_hour() -> None:

@@ -194,7 +194,7 @@ async def test_it_goes_on_after_the_database_was_away(
         fickle.away = False
 
     assert await uses_of(fickle) == {("rest", LIST, "web", "1.4.0"): 1}
-    assert {(entry["level"], entry["event"]) for entry in log_entries.application} == {("warning", "uses_wait")}
+    assert {(entry["level"], entry["event"]) for entry in log_entries.application} == {("warning", "usage_waits")}
 
 
 async def test_what_could_not_be_written_in_the_end_is_said(
@@ -206,7 +206,7 @@ async def test_what_could_not_be_written_in_the_end_is_said(
             uses.note("rest", LIST, client)
 
     assert [(entry["event"], entry.get("uses")) for entry in log_entries.application] == [
-        ("uses_wait", None),
+        ("background_work_failed", None),
         ("uses_lost", 3),
     ]
 
