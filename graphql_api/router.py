@@ -141,6 +141,7 @@ class Router(GraphQLRouter[Context, None]):
 
         An answer without errors has an entity tag over its data, which alone it holds: the rest is the caller's own.
         """
+        require_acceptable(request.scope)
         data = await self.parse_http_body(self.request_adapter_class(request))
         operation = await context.registry.find(current_client().name, data.named or "")
         if data.query or (operation is not None and operation.kind != "query"):
