@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Reason = Literal["same_category", "popular"]
+Reason = Literal["same_category", "popular", "new"]
 
 
 @dataclass(frozen=True, slots=True)

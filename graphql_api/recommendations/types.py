@@ -11,6 +11,7 @@ from graphql_api.catalog.types import Product
 class RecommendationReason(Enum):
     SAME_CATEGORY = strawberry.enum_value("same_category", description="It is ordered most of its category.")
     POPULAR = strawberry.enum_value("popular", description="It is ordered most of the whole shop.")
+    NEW = strawberry.enum_value("new", description="Too few were ordered lately, and it is among the newest.")
 
 
 @strawberry.type(description="A product that goes with another one.")

@@ -112,7 +112,7 @@ async def test_same_category_comes_first_then_the_whole_shop(shop: Shop) -> None
     await shop.count()
 
     alike, popular = "same_category", "popular"
-    expected = [("parka", alike), ("coat", alike), ("best", popular), ("plain", popular)]
+    expected = [("parka", alike), ("coat", alike), ("best", popular), ("plain", popular), ("unsold", "new")]
     assert await shop.like("anorak") == expected
     assert await shop.like("unsold", 3) == [("parka", alike), ("coat", alike), ("anorak", alike)]
     assert await shop.like("anorak", 3) == expected[:3]
@@ -128,6 +128,26 @@ async def test_equally_popular_ones_come_newest_first(shop: Shop) -> None:
     assert [handle for handle, _ in await shop.like("asked")] == ["third", "second", "first"]
 
 
+async def test_newest_follow_where_too_few_were_ordered_those_of_the_category_first(shop: Shop) -> None:
+    for handle, units, category in (
+        ("old-tent", 0, "Tents"),
+        ("asked", 0, "Tents"),
+        ("new-tent", 0, "Tents"),
+        ("sold", 1, "Boots"),
+        ("hidden", 0, "Tents"),
+        ("cap", 0, None),
+    ):
+        await shop.sell(handle, units, category)
+        shop.clock.advance(seconds=1)
+    await shop.catalogue.update(shop.products["hidden"], status="draft")
+    await shop.count()
+
+    new = [("new-tent", "new"), ("old-tent", "new"), ("cap", "new")]
+    assert await shop.like("asked") == [("sold", "popular"), *new]
+    assert await shop.like("asked", 2) == [("sold", "popular"), ("new-tent", "new")]
+    assert await shop.like("cap", 3) == [("sold", "popular"), ("new-tent", "new"), ("asked", "new")]
+
+
 async def test_what_is_not_on_sale_any_more_is_not_recommended_though_it_was_counted(shop: Shop) -> None:
     for handle in ("asked", "draft", "gone", "kept"):
         await shop.sell(handle, 4, "Tents")
@@ -138,16 +158,19 @@ async def test_what_is_not_on_sale_any_more_is_not_recommended_though_it_was_cou
     assert await shop.like("asked") == [("kept", "same_category")]
 
 
-async def test_answer_names_its_model_and_takes_one_statement(shop: Shop) -> None:
-    await shop.sell("asked", 1, "Tents")
+async def test_answer_names_its_model_and_takes_one_statement_or_two(shop: Shop) -> None:
+    for handle in ("asked", "other"):
+        await shop.sell(handle, 1, "Tents")
     await shop.count()
 
-    with recorded(shop.database.reader) as sent:
-        found = await shop.recommended("asked")
+    with recorded(shop.database.reader) as enough:
+        found = await shop.recommended("asked", 1)
+    with recorded(shop.database.reader) as too_few:
+        await shop.recommended("asked", 2)
 
-    assert (found.model, found.version, found.fallback, found.items) == ("popularity", "1", True, ())
-    assert len(sent) == 1
-    assert "order_lines" not in sent[0]
+    assert (found.model, found.version, found.fallback, len(found.items)) == ("popularity", "2", True, 1)
+    assert (len(enough), len(too_few)) == (1, 2)
+    assert "order_lines" not in "".join(too_few)
 
 
 def test_sales_are_counted_each_hour() -> None:
