@@ -18,7 +18,7 @@ from graphql_api.responses import json_response, media_type_for
 _SUGGESTION = re.compile(r" Did you mean .*$", re.DOTALL)
 # What graphql-core repeats of an input that does not fit: all of it, with the password that may be in there.
 _INPUT = re.compile(r"(, f| F)ound: .*$", re.DOTALL)
-_VALUE = re.compile(r"(cannot represent [^:]*): .*?(?= Did you mean |\Z)", re.DOTALL)
+_VALUE = re.compile(r"(cannot represent [^:]*): .*?(?=\.? Did you mean |\Z)", re.DOTALL)
 # What the caller got wrong, though Strawberry raises it as if it were a failure.
 _REQUEST_ERRORS = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 

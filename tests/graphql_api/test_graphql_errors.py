@@ -102,3 +102,12 @@ async def test_bad_credentials_are_401_before_anything_runs(
     assert response.headers["www-authenticate"] == 'Bearer realm="portico"'
     assert error_of(response.json())["extensions"] == {"code": code, "request_id": "req-1", "retryable": False}
     assert "data" not in response.json()
+
+
+@pytest.mark.parametrize("value", ['"price"', '"PRICE"', "[PRICE]"])
+async def test_suggestion_is_told_without_the_value_that_it_is_for(ask: Ask, value: str) -> None:
+    error = error_of(await ask(f"{{ products(sort: {value}) {{ totalCount }} }}"))
+
+    assert error["message"] == (
+        "Enum 'ProductSort' cannot represent non-enum value. Did you mean the enum value 'PRICE'?"
+    )
