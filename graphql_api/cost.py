@@ -164,12 +164,11 @@ class _Counter:
         assert field is not None  # noqa: S101  validated
         listing = _listing(field)
         size = self._size(node, field, listing) if listing else _UNSAID
-        inner: Size = size if listing and listing.sized_fields else _UNSAID
         points: Points = {(): _weight(field)}
         if node.selection_set:
             members = self._members(get_named_type(field.type).name)
             dearest = _dearest([self._selected(node.selection_set, each) for each in members])
-            points = _sum([points, _replaced(dearest, inner)])
+            points = _sum([points, _replaced(dearest, size)])
         return _scaled(points, self._times(node.name.value, field, parent, size))
 
     def _times(self, name: str, field: GraphQLField, parent: GraphQLObjectType, size: Size) -> Size:
