@@ -191,6 +191,15 @@ numbered_products = Operation(
     lambda body: {"items": as_graphql(body["items"]), "total": body["total"]},
     _of_connection,
 )
+search = Operation(
+    "search",
+    _get(f"{V1}/products"),
+    "query($query: String!, $first: Int) { search(query: $query, first: $first) { nodes { ...All } totalCount } }"
+    + PRODUCT,
+    lambda given: {"query": given["q"], "first": given.get("size", 20)},
+    lambda body: {"items": as_graphql(body["items"]), "total": body["total"]},
+    _of_connection,
+)
 categories = Operation(
     "categories", _get(f"{V1}/categories"), "{ categories { id name slug } }", dict, lambda body: body["items"], list
 )
