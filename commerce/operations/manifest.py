@@ -49,7 +49,7 @@ def read_manifest(content: bytes, describe: Describe) -> list[Operation]:
         described = describe(entry.text) if is_storable(entry.text) else Description(faults=("text cannot hold NUL",))
         found = [*_id_faults(entry), *described.faults, *_differences(entry, described)]
         faults.extend(_fault(entry.pointer, message) for message in found)
-        if not found and described.kind is not None:
+        if described.kind is not None:
             name = described.name or entry.name
             operation = Operation(sha256_of(entry.text), name, described.kind, entry.text)
             operations[operation.sha256] = operation

@@ -12,6 +12,7 @@ from commerce.operations.errors import InvalidClientName, VersionNotRegistered
 from commerce.operations.models import OperationRow
 from commerce.operations.repository import OperationRepository
 from commerce.operations.service import OperationService
+from commerce.usage.entities import Kind
 from commerce.usage.repository import Count, Used, add_uses
 from core.database import Database
 from core.pagination import Page
@@ -137,9 +138,11 @@ async def test_mode_and_automatic_change_apart(database: Database, clock: FakeCl
     ]
 
 
-async def use(database: Database, clock: FakeClock, text: str, client: str, uses: int) -> None:
+async def use(
+    database: Database, clock: FakeClock, text: str, client: str, uses: int, kind: Kind = "operation"
+) -> None:
     async with database.write() as session:
-        await add_uses(session, {Used("operation", sha(text), client, "1"): Count(uses, clock.now(), clock.now())})
+        await add_uses(session, {Used(kind, sha(text), client, "1"): Count(uses, clock.now(), clock.now())})
 
 
 async def test_list_tells_uses_and_begins_with_what_nobody_needs(database: Database, clock: FakeClock) -> None:
@@ -147,6 +150,7 @@ async def test_list_tells_uses_and_begins_with_what_nobody_needs(database: Datab
     await register(database, clock, SHOP, CART, MENU)
     await register(database, clock, SHOP, client="ios")
     await use(database, clock, SHOP, "web", 3)
+    await use(database, clock, MENU, "web", 1, "field")
     clock.advance(seconds=86_400)
     await use(database, clock, SHOP, "ios", 4)
     await use(database, clock, CART, "web", 1)
