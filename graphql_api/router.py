@@ -96,6 +96,7 @@ class Router(GraphQLRouter[Context, None]):
         elif not streamed:
             if not any(name in request.query_params for name in NAMES):
                 return self._show_ide(request)
+            require_acceptable(request.scope)
             return await self._answered(self._read(request, context), request)
         answer = self._stream(request, context) if streamed else super().run(request, context, root_value)
         return await self._answered(answer, request)
