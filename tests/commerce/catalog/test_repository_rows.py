@@ -96,7 +96,10 @@ async def test_products_are_found_by_handles_of_now_and_of_the_past(catalogue: C
     other = await catalogue.create(handle="other", status="draft")
 
     async with catalogue.database.read() as session:
-        found = await ProductRepository(session).heads_named(["old", "new", "other", "none", "\0"], {"handle"})
+        repository = ProductRepository(session)
+        found = await repository.heads_named(["old", "new", "other", "none", "\0"], {"handle"})
+        with recorded(catalogue.database.reader) as statements:
+            await repository.heads_named(["new", "other"])
 
     assert {name: head.id for name, head in found.items()} == {
         "old": renamed.head.id,
@@ -104,6 +107,7 @@ async def test_products_are_found_by_handles_of_now_and_of_the_past(catalogue: C
         "other": other.head.id,
     }
     assert found["old"].handle == "new"
+    assert len(statements) == 1  # the past is not asked for what is there now
 
 
 async def test_walk_visits_the_whole_catalogue_in_batches_oldest_first(shop: Database) -> None:
