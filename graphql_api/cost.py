@@ -44,7 +44,7 @@ from graphql_api.documents import by_text
 from graphql_api.limits import parsed
 from graphql_api.pagination import check_size
 
-MAX_COST = 10_000  # of one operation: a hundred products of a page cost 3,000 with all that they have
+MAX_COST = 10_000  # of one operation: a hundred products of a page cost 3,500 with all that they have
 _UNSAID = 10  # what a list has of which the schema says nothing
 # Of introspection only lists cost, or the IDE's own query, which follows the types of all fields, would be too dear.
 _INTROSPECTED = {
@@ -188,19 +188,21 @@ class _Counter:
                 is_number = get_nullable_type(field.args[name].type) is GraphQLInt
                 if isinstance(argument.value, VariableNode):
                     variable = argument.value.name.value
-                    default = _literal(self._defaults.get(variable), name, is_number=is_number)
+                    default = _literal(self._defaults.get(variable), is_number=is_number)
                     return Slice(variable, name, is_number, default, assumed)
-                literal = _literal(argument.value, name, is_number=is_number)
-                return assumed if literal is None else literal
+                literal = _literal(argument.value, is_number=is_number)
+                if literal is None:
+                    return assumed
+                return check_size(literal, name) if is_number else literal
         return assumed
 
 
-def _literal(value: ValueNode | None, argument: str, *, is_number: bool) -> int | None:
-    """The size that a value says. Raises Invalid."""
+def _literal(value: ValueNode | None, *, is_number: bool) -> int | None:
+    """The size that a value says."""
     if value is None or isinstance(value, NullValueNode):
         return None
     if isinstance(value, IntValueNode) and is_number:
-        return check_size(int(value.value), argument)
+        return int(value.value)
     return len(value.values) if isinstance(value, ListValueNode) else 1
 
 

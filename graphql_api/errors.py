@@ -75,7 +75,7 @@ def _is_of_result(error: GraphQLError) -> bool:
     """Whether the value of a field does not fit the schema, which graphql-core says with the value. An argument that
     does not fit has the error at the argument.
     """
-    return error.path is not None and (not error.nodes or isinstance(error.nodes[0], FieldNode))
+    return error.path is not None and any(isinstance(node, FieldNode) for node in error.nodes or ())
 
 
 def _extensions(error: AppError) -> dict[str, Any]:

@@ -96,6 +96,7 @@ class Router(GraphQLRouter[Context, None]):
         elif not streamed:
             if not any(name in request.query_params for name in NAMES):
                 return self._show_ide(request)
+            require_acceptable(request.scope)
             return await self._answered(self._read(request, context), request)
         answer = self._stream(request, context) if streamed else super().run(request, context, root_value)
         return await self._answered(answer, request)
@@ -141,6 +142,7 @@ class Router(GraphQLRouter[Context, None]):
 
         An answer without errors has an entity tag over its data, which alone it holds: the rest is the caller's own.
         """
+        require_acceptable(request.scope)
         data = await self.parse_http_body(self.request_adapter_class(request))
         operation = await context.registry.find(current_client().name, data.named or "")
         if data.query or (operation is not None and operation.kind != "query"):

@@ -23,7 +23,6 @@ from core.resources import Resources
 from core.web.dependencies import ClientAddressDep, ResourcesDep
 from core.web.middleware.quota import spend
 
-_READING = {"GET", "HEAD"}
 # Without the prefix of a proxy: the served documents name that.
 TOKEN_URL = "/public/v1/auth/token"  # noqa: S105  an address
 _bearer = HTTPBearer(
@@ -51,7 +50,7 @@ async def charged(
     """The principal, who pays for the request; where credentials are refused, it is their network that pays. Raises
     QuotaExceeded.
     """
-    points = READ_POINTS if connection.scope.get("method", "GET") in _READING else WRITE_POINTS
+    points = READ_POINTS if connection.scope.get("method", "GET") == "GET" else WRITE_POINTS
     try:
         principal = await finding
     except Unauthenticated:

@@ -1,6 +1,7 @@
 """The registry as requests ask it: in memory, so that hardly any waits for the database."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _REGISTERED_BYTES = 32 * 1024**2
 _AUTOMATIC_BYTES = 8 * 1024**2
 _MISSING = 10_000
 _NEVER = object()
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class OperationRegistry:
         Raises DatabaseUnavailable.
         """
         await self._look_if_old()
+        if not _SHA256.fullmatch(sha256):
+            return None
         if self._known.get(sha256) is None and not self._is_missing(sha256):
             await self._flights.run(sha256, lambda: self._load(sha256))
         return self.recall(client, sha256)

@@ -71,7 +71,7 @@ class OperationRepository(Repository):
         owners = await self._registrations([row.sha256 for row in found.items])
         items = [
             RegisteredOperation(
-                row.sha256, row.name, row.kind, owners[row.sha256], row.registered_at, row.uses, row.last_used_at
+                row.sha256, row.name, row.kind, owners[row.sha256], row.registered_at, int(row.uses), row.last_used_at
             )
             for row in found.items
         ]

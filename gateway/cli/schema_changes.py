@@ -7,7 +7,7 @@ from graphql.utilities import find_schema_changes
 
 
 class Severity(StrEnum):
-    """In the order in which they are listed."""
+    """They are listed in the order of their letters."""
 
     BREAKING = "breaking"  # an operation that was valid may not be any more
     DANGEROUS = "dangerous"  # it is, but may be answered with what its client does not know
@@ -30,8 +30,7 @@ def schema_changes(old: str, new: str) -> list[Change]:
         (Severity(type(change.type).__name__.removesuffix("ChangeType").lower()), _on_a_line(change.description))
         for change in find_schema_changes(before, after)
     ]
-    ranks = list(Severity)
-    return sorted(found + _narrowed(before, after), key=lambda change: ranks.index(change[0]))
+    return sorted(found + _narrowed(before, after))
 
 
 def _narrowed(before: GraphQLSchema, after: GraphQLSchema) -> list[Change]:

@@ -12,6 +12,7 @@ from graphql_api.catalog.inputs import CreateProductInput, UpdateProductInput, c
 from graphql_api.catalog.results import CreateProductResult, UpdateProductResult, refused
 from graphql_api.catalog.types import Product, product_type
 from graphql_api.context import Info
+from graphql_api.cost_directives import WRITE
 from graphql_api.fields import field
 from graphql_api.once import OptionalIdempotencyKey, run_once
 from graphql_api.refusals import REFUSALS
@@ -19,7 +20,7 @@ from graphql_api.refusals import REFUSALS
 
 @strawberry.type
 class CatalogMutation:
-    @field("Makes a product. Needs `catalog:write`.")
+    @field("Makes a product. Needs `catalog:write`.", WRITE)
     async def create_product(
         self,
         info: Info,
@@ -35,7 +36,7 @@ class CatalogMutation:
             return cast("CreateProductResult", refused(error))
         return _written(info, product)
 
-    @field("Changes a product. Needs `catalog:write`.")
+    @field("Changes a product. Needs `catalog:write`.", WRITE)
     async def update_product(
         self,
         info: Info,

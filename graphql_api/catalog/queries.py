@@ -58,9 +58,9 @@ class CatalogQuery:
         return await list_products(info, first=first, after=after, wanted=wanted, sort=sort)
 
     @field(
-        "Products that have all words of the query, the best match first, page by page: those whose title is just "
-        "that, those with all words in the title, those that need their vendor, category, tags, SKUs or options for "
-        "it, and those that need their description. Of equal ones the newest comes first.",
+        "Products that have all words of the query, the best match first, page by page. A word in the title counts "
+        "most, then one in the vendor, category, tags, SKUs or options, then one in the description. Of equal ones the "
+        "newest comes first.",
         CONNECTION,
         SEARCH,
     )

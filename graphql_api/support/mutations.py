@@ -11,6 +11,7 @@ from commerce.support.entities import MESSAGE, Message
 from commerce.support.service import SupportService
 from core.database import WriteSession
 from graphql_api.context import Info
+from graphql_api.cost_directives import WRITE
 from graphql_api.fields import field
 from graphql_api.once import OptionalIdempotencyKey, run_once
 from graphql_api.refusals import REFUSALS, Refused, place_in_arguments, told
@@ -21,7 +22,8 @@ from graphql_api.support.types import SendSupportMessageResult, UnknownRecipient
 class SupportMutation:
     @field(
         "Writes in a support room. The first message makes the room, which belongs to the customer who comes first. "
-        "For people who have signed in, and keys with `support:write`."
+        "For people who have signed in, and keys with `support:write`.",
+        WRITE,
     )
     async def send_support_message(
         self,

@@ -237,6 +237,15 @@ async def test_graphql_is_429_before_the_document_is_read_where_nothing_is_left(
     assert sent == []
 
 
+async def test_operation_may_cost_the_whole_budget(client: httpx2.AsyncClient) -> None:
+    answer = await ask(client, "{ products(first: 99) { nodes { id } } }")
+
+    assert answer.json() == {
+        "data": {"products": {"nodes": []}},
+        "extensions": {"cost": {"requested": 100, "limit": 100, "remaining": 0}},
+    }
+
+
 async def test_operation_that_costs_more_than_there_ever_is_is_too_costly(client: httpx2.AsyncClient) -> None:
     refused = await ask(client, "{ products(first: 100) { nodes { id } } }")
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx2
 from graphql import OperationDefinitionNode, parse
+from sqlalchemy import insert
 
 from commerce.accounts.entities import User
 from commerce.catalog.commands import ProductData
 from commerce.catalog.service import CatalogService
+from commerce.recommendations.models import ProductSalesRow
 from core.database import Database
 from tests.factories.clocks import FakeClock
 from tests.factories.order_rows import OrderRows, line
@@ -51,7 +53,9 @@ class Filler:
             catalog = CatalogService(session, clock)
             for number in range(size):
                 clock.advance(seconds=1)
-                await catalog.create(_jacket(f"jacket-{size}-{number}", number))
+                jacket = await catalog.create(_jacket(f"jacket-{size}-{number}", number))
+                sold = {"product_id": jacket.head.id, "category_id": jacket.head.category_id}
+                await session.execute(insert(ProductSalesRow).values(**sold, units=100 * size - number))
             hero = await catalog.create(_hero(f"old-hero-{size}", size))
             await catalog.update(hero.head.id, lambda _: _hero(f"hero-{size}", size))
             await catalog.create(a_product(handle=f"draft-{size}", title="Draft", status="draft", category="Drafts"))
@@ -106,22 +110,23 @@ def _hero(handle: str, size: int) -> ProductData:
 
 
 class Rest:
-    """The same questions, asked over REST; answers in GraphQL's names. What REST does not say is UNTOLD."""
+    """The same questions, asked over REST, each once; answers in GraphQL's names. What REST does not say is UNTOLD."""
 
     def __init__(self, client: httpx2.AsyncClient, headers: Headers) -> None:
         self._client = client
         self._headers = headers
+        self._told: dict[httpx2.URL, Any] = {}
 
     async def get(self, path: str, **parameters: Any) -> Any:
-        response = await self._client.get(f"/public/{path}", params=parameters, headers=self._headers)
-        assert response.status_code == 200, response.text
-        return as_graphql(response.json())
+        url = httpx2.URL(f"/public/{path}", params=parameters)
+        if url not in self._told:
+            response = await self._client.get(url, headers=self._headers, follow_redirects=True)
+            assert response.status_code == 200, response.text
+            self._told[url] = as_graphql(response.json())
+        return self._told[url]
 
     async def product(self, id_or_handle: str) -> Json:
-        response = await self._client.get(
-            f"/public/v1/products/{id_or_handle}", headers=self._headers, follow_redirects=True
-        )
-        found: Json = as_graphql(response.json())
+        found: Json = await self.get(f"v1/products/{id_or_handle}")
         return found | {"__typename": "Product", "cover": found["images"]}
 
     async def products(self, ids: list[str]) -> list[Json]:
@@ -138,6 +143,11 @@ class Rest:
                 "endCursor": following or UNTOLD,
             }
         }
+
+    async def ranked(self, words: str, first: int) -> Json:
+        """Of the products that match, the best first."""
+        found = await self.get("v1/products", q=words, size=first)
+        return _connection(found["items"], found["total"], has_next=found["total"] > first)
 
     async def categories(self) -> list[Json]:
         return list((await self.get("v1/categories"))["items"])
@@ -158,7 +168,7 @@ def _connection(items: list[Json], total: int, *, has_next: bool) -> Json:
         "nodes": items,
         "edges": [{"cursor": UNTOLD, "node": item} for item in items],
         "totalCount": total,
-        "pageInfo": {"hasNextPage": has_next, "endCursor": UNTOLD},
+        "pageInfo": {"hasNextPage": has_next, "hasPreviousPage": False, "endCursor": UNTOLD},
     }
 
 
@@ -209,6 +219,8 @@ QUERIES: dict[str, Query] = {
     "page_metadata": Query(2, lambda rest, v: {"product": rest.product(v["handle"])}),
     "search_page": Query(3, lambda rest, v: {"products": rest.page(v["first"], q=v["words"])}),
     "search_suggestions": Query(1, lambda rest, v: {"products": rest.page(v["first"], q=v["words"])}),
+    "search_results": Query(3, lambda rest, v: {"search": rest.ranked(v["words"], v["first"])}),
+    "you_may_like": Query(4, lambda rest, v: {"recommendations": _popular(rest, v["jackets"])}),
     "filtered_list": Query(
         3,
         lambda rest, v: {
@@ -261,3 +273,8 @@ QUERIES: dict[str, Query] = {
 
 async def _orders(rest: Rest, ids: list[str]) -> list[Json]:
     return [await rest.order(each) for each in ids]
+
+
+async def _popular(rest: Rest, handles: list[str]) -> Json:
+    items = [{"reason": "POPULAR", "product": product} for product in await rest.products(handles)]
+    return {"model": "popularity", "version": "1", "fallback": True, "items": items}

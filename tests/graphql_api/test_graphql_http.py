@@ -53,10 +53,13 @@ async def test_accept_that_leaves_out_json_is_406_and_nothing_is_done(
     client: httpx2.AsyncClient, resources: Resources, accept: str
 ) -> None:
     with recorded(resources.database.reader) as sent:
-        response = await client.post("/graphql", json={"query": "{ categories { id } }"}, headers={"Accept": accept})
+        headers = {"Accept": accept}
+        asked = await client.post("/graphql", json={"query": "{ categories { id } }"}, headers=headers)
+        read = await client.get(f"/graphql?documentId={'0' * 64}", headers=headers)
 
-    assert (response.status_code, response.headers["content-type"]) == (406, PLAIN)
-    assert error_of(response.json())["extensions"]["code"] == "not_acceptable"
+    for response in (asked, read):
+        assert (response.status_code, response.headers["content-type"]) == (406, PLAIN)
+        assert error_of(response.json())["extensions"]["code"] == "not_acceptable"
     assert sent == []
 
 

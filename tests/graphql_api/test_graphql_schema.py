@@ -61,12 +61,14 @@ def unsucceeded(schema: GraphQLSchema) -> list[str]:
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    return build_schema(production=True)._schema
+    """As it is published."""
+    return schema_of(build_schema(production=True).as_str())
 
 
 def test_everything_is_described(schema: GraphQLSchema) -> None:
     assert bare(schema) == []
     assert len(list(members(schema))) > 300
+    assert {directive.name for directive in schema.directives} >= {"cost", "listSize", "oneOf"}
 
 
 def test_what_is_deprecated_names_its_successor(schema: GraphQLSchema) -> None:

@@ -109,6 +109,13 @@ async def test_variables_that_are_nested_a_thousand_deep_are_answered(client: ht
     assert error_of(response.json())["extensions"]["code"] == "invalid_request"
 
 
+async def test_default_that_is_not_used_does_no_harm(ask: Ask) -> None:
+    query = "query($n: Int = 1000) { products(first: $n) { nodes { id } } }"
+
+    assert len((await ask(query, {"n": 3}))["data"]["products"]["nodes"]) == 3
+    assert error_of(await ask(query))["message"] == "first is 1000; it goes from 1 to 100"
+
+
 async def test_pages_at_the_bounds_run(ask: Ask) -> None:
     sizes = [
         [len(page["nodes"]) for page in (await ask(PAGES, variables))["data"].values()]

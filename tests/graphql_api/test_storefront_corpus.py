@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -78,22 +77,26 @@ async def answers(module_database_url: str, tmp_path_factory: pytest.TempPathFac
         resources: Resources = served.state["resources"]
         customer, admin = await a_user(resources), await a_user(resources, "admin")
         filler = Filler(resources.database, OrderRows(resources.database), customer)
-        callers = {
+        callers: dict[str, Headers] = {
             "anonymous": {},
             "customer": await signed_in(resources, customer),
             "admin": await signed_in(resources, admin),
         }
         for size in SIZES:
             await filler.add(size)
-            given = await _given(client, size, customer.email)
-            for name in QUERIES:
-                found[name, size] = await _ask(client, resources, name, given, callers[QUERIES[name].caller])
+            rests = {caller: Rest(client, headers) for caller, headers in callers.items()}
+            given = await _given(rests["anonymous"], size, customer.email)
+            for name, query in QUERIES.items():
+                payload = {"query": text_of(name), "variables": variables_of(name, given)}
+                with recorded(resources.database.reader) as statements:
+                    response = await client.post("/graphql", json=payload, headers=callers[query.caller])
+                told = {field: await answer for field, answer in query.twin(rests[query.caller], given).items()}
+                found[name, size] = Asked(response.json(), told, statements)
     return found
 
 
-async def _given(client: httpx2.AsyncClient, size: int, email: str) -> Json:
+async def _given(rest: Rest, size: int, email: str) -> Json:
     """The variables of all queries, by name."""
-    rest = Rest(client, {})
     page = await rest.page(size, q="jacket", sort="title")
     ids = [item["id"] for item in page["nodes"]]
     return {
@@ -104,6 +107,7 @@ async def _given(client: httpx2.AsyncClient, size: int, email: str) -> Json:
         "id": (await rest.product(f"hero-{size}"))["id"],
         "other": ids[0],
         "ids": ids,
+        "jackets": [f"jacket-{size}-{number}" for number in range(size)],  # the most ordered first
         "category": "category-0",
         "words": "jack",
         "vendor": "Ridge",
@@ -115,15 +119,6 @@ async def _given(client: httpx2.AsyncClient, size: int, email: str) -> Json:
         "orders": [f"ord_{size}-{number}" for number in range(size)],
         "email": email.upper(),
     }
-
-
-async def _ask(client: httpx2.AsyncClient, resources: Resources, name: str, given: Json, headers: Headers) -> Asked:
-    payload = {"query": text_of(name), "variables": variables_of(name, given)}
-    with recorded(resources.database.reader) as statements:
-        response = await client.post("/graphql", json=payload, headers=headers)
-    rest = Rest(client, headers)
-    told = {field: await answer for field, answer in QUERIES[name].twin(rest, given).items()}
-    return Asked(response.json(), told, statements)
 
 
 def test_corpus_is_asked_whole() -> None:

@@ -97,9 +97,9 @@ const both = new Promise((done, failed) =>
     },
   }),
 );
-const placed = await orderOnce([{ sku: "LAMP-1", quantity: 2 }], "apollo-1");
+const placed = await orderOnce([{ variant: { sku: "LAMP-1" }, quantity: 2 }], "apollo-1");
 say("placed", placed);
-say("refused", await orderOnce([{ sku: "LAMP-1", quantity: 2 }], "apollo-2"));
+say("refused", await orderOnce([{ variant: { sku: "LAMP-1" }, quantity: 2 }], "apollo-2"));
 say("orders", (await client.query({ query: operations.ORDERS })).data.orders.nodes);
 await client.mutate({ mutation: operations.CANCEL_ORDER, variables: { id: placed.id } });
 say("orders in the cache", client.readQuery({ query: operations.ORDERS }).orders.nodes.map(({ state }) => state));

@@ -126,8 +126,8 @@ function kept() {
 async function main() {
   const node = await pages();
   say("orders before", await list());
-  say("placed", await order([{ sku: "LAMP-1", quantity: 2 }], "relay-1"));
-  say("refused", await order([{ sku: "LAMP-1", quantity: 2 }], "relay-2"));
+  say("placed", await order([{ variant: { sku: "LAMP-1" }, quantity: 2 }], "relay-1"));
+  say("refused", await order([{ variant: { sku: "LAMP-1" }, quantity: 2 }], "relay-2"));
   say("orders in the store", kept());
   say("orders after", await list());
   const { refetchableRequest, identifierInfo } = getRefetchMetadata(getFragment(productFragment), "shop");

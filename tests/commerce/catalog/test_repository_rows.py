@@ -7,6 +7,7 @@ from commerce.catalog.filters import ProductFilter
 from commerce.catalog.repository import ProductRepository, walk
 from commerce.catalog.service import CatalogService
 from core.database import Database
+from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product, a_variant, an_image, sized
 from tests.factories.shop import fill, found
@@ -73,6 +74,36 @@ async def test_number_of_statements_does_not_depend_on_the_number_of_products(da
         counts[size] = len(statements)
 
     assert counts == {1: 5, 50: 5}
+
+
+async def test_product_has_the_columns_that_were_asked_for_and_no_other(products: ProductRepository) -> None:
+    page = await products.slice_of_heads(ProductFilter(), "title", limit=1, after=None, columns={"vendor"})
+    whole = await products.slice_of_heads(ProductFilter(), "title", limit=1, after=None)
+    (head,), (complete,) = page.items, whole.items
+    variants = (await products.variants_of([head.id], {"options", "sku"}))[head.id]
+
+    assert (head.id, head.vendor, page.has_next, page.cursors) == (complete.id, "Ridge", True, whole.cursors)
+    assert await products.heads([head.id]) == {head.id: complete}
+    assert [(variant.title, variant.sku) for variant in variants] == [("Small", "ANO-S"), ("Large", "ANO-L")]
+    for unread in (lambda: head.title, lambda: variants[0].price, lambda: variants[0].available):
+        with pytest.raises(AttributeError):
+            unread()
+
+
+async def test_products_are_found_by_handles_of_now_and_of_the_past(catalogue: Catalogue) -> None:
+    renamed = await catalogue.create(handle="old")
+    await catalogue.update(renamed, handle="new")
+    other = await catalogue.create(handle="other", status="draft")
+
+    async with catalogue.database.read() as session:
+        found = await ProductRepository(session).heads_named(["old", "new", "other", "none", "\0"], {"handle"})
+
+    assert {name: head.id for name, head in found.items()} == {
+        "old": renamed.head.id,
+        "new": renamed.head.id,
+        "other": other.head.id,
+    }
+    assert found["old"].handle == "new"
 
 
 async def test_walk_visits_the_whole_catalogue_in_batches_oldest_first(shop: Database) -> None:

@@ -1,7 +1,7 @@
 """Uses are counted in memory, written down soon and at the end, and add up over processes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -24,18 +24,20 @@ WEB, WEB_2, IOS = Client("web", "1.4.0"), Client("web", "2.0.0"), Client("ios")
 
 
 class Fickle(Database):
-    """Counts its write transactions; refuses them while it is away, before or after their statements."""
+    """Counts its write transactions; while it is away it lets them begin, and refuses them in the end."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.away = False
-        self.asked = asyncio.Event()
+        self.asked = 0
+        self.meanwhile: Callable[[], None] = lambda: None
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        self.asked.set()
+        self.asked += 1
         async with super().write() as session:
             yield session
+            self.meanwhile()
             if self.away:
                 raise DatabaseUnavailable
 
@@ -132,23 +134,22 @@ async def test_noting_asks_the_database_nothing(sqlite_database: Database, clock
     assert (written, read) == ([], [])
 
 
-async def test_nothing_noted_writes_nothing(sqlite_database: Database, clock: FakeClock) -> None:
-    with recorded(sqlite_database.writer) as written:
-        async with UseRecorder(sqlite_database, clock) as uses:
-            await uses.flush()
+async def test_nothing_noted_writes_nothing(fickle: Fickle, clock: FakeClock) -> None:
+    async with UseRecorder(fickle, clock) as uses:
+        await uses.flush()
 
-    assert written == []
+    assert fickle.asked == 0
 
 
 async def test_it_writes_by_itself_while_it_is_open(fickle: Fickle, clock: FakeClock) -> None:
     async with UseRecorder(fickle, clock, flush_seconds=0.01) as uses:
-        uses.note("rest", LIST, WEB)
-        async with asyncio.timeout(20):
-            await fickle.asked.wait()
-            while not await uses_of(fickle):  # noqa: ASYNC110  nobody but a test waits for it
-                await asyncio.sleep(0.01)
+        for number in (1, 2, 3):
+            uses.note("rest", LIST, WEB)
+            async with asyncio.timeout(20):
+                while sum((await uses_of(fickle)).values()) < number:  # noqa: ASYNC110  nobody else waits for it
+                    await asyncio.sleep(0.01)
 
-        assert await uses_of(fickle) == {("rest", LIST, "web", "1.4.0"): 1}
+        assert await uses_of(fickle) == {("rest", LIST, "web", "1.4.0"): 3}
 
 
 async def test_what_is_left_is_written_when_it_closes(database: Database, clock: FakeClock) -> None:
@@ -180,6 +181,39 @@ async def test_counts_are_kept_while_the_database_is_away(fickle: Fickle, clock:
             ClientUse("ios", "", 1, at(0), at(0)),
         ]
     }
+
+
+async def test_what_is_noted_while_a_write_fails_is_added_to_what_it_had(fickle: Fickle, clock: FakeClock) -> None:
+    uses = UseRecorder(fickle, clock)
+
+    def meanwhile() -> None:
+        clock.advance(seconds=5)
+        uses.note("rest", LIST, WEB)
+        uses.note("rest", LIST, IOS)
+
+    uses.note("rest", LIST, WEB)
+    fickle.away, fickle.meanwhile = True, meanwhile
+    with pytest.raises(DatabaseUnavailable):
+        await uses.flush()
+    fickle.away, fickle.meanwhile = False, lambda: None
+
+    await uses.flush()
+
+    assert await found(fickle, "rest") == {
+        LIST: [ClientUse("ios", "", 1, at(5), at(5)), ClientUse("web", "1.4.0", 2, at(0), at(5))]
+    }
+
+
+async def test_what_is_noted_while_a_write_succeeds_is_written_next(fickle: Fickle, clock: FakeClock) -> None:
+    uses = UseRecorder(fickle, clock)
+    uses.note("rest", LIST, WEB)
+    fickle.meanwhile = lambda: uses.note("rest", LIST, WEB)
+    await uses.flush()
+    fickle.meanwhile = lambda: None
+
+    assert await uses_of(fickle) == {("rest", LIST, "web", "1.4.0"): 1}
+    await uses.flush()
+    assert await uses_of(fickle) == {("rest", LIST, "web", "1.4.0"): 2}
 
 
 async def test_it_goes_on_after_the_database_was_away(

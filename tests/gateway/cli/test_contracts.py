@@ -57,7 +57,7 @@ CHANGES = [
     ),
     (r"(type Order) implements Node", r"\1", DANGEROUS, "Node added to interfaces implemented by Order."),
     (r"(type VariantOption {).*?}", r"\1 name: String! }", SAFE, "Field VariantOption.value was added."),
-    (r"vendor: String!", r"vendor: String", SAFE, "Field Product.vendor changed type from String to String!."),
+    (r"(type Product .*?vendor: String)!", r"\1", SAFE, "Field Product.vendor changed type from String to String!."),
     (r'"""A person with an account."""', r'"""Somebody."""', SAFE, "Description of User has changed to"),
 ]
 
