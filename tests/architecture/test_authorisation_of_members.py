@@ -36,7 +36,7 @@ from tests.graphql_api.parity_shop import Shop, fill
 
 SCHEMA: GraphQLSchema = build_schema(production=False)._schema
 PEOPLE = ("ada", "bob", "support", "editor", "admin")
-CALLERS = (*PEOPLE, "anonymous", "catalogue key", "ada's key", "support's key", "shop key")
+CALLERS = (*PEOPLE, "anonymous", "catalogue key", "events key", "ada's key", "support's key", "shop key")
 STAFF = ("support", "editor", "admin")
 # Who sees. Of keys: those with the scope, or of the shop's own. `result`: who was let into a mutation, in its answer.
 RULES: dict[str, tuple[str, ...]] = {

@@ -162,6 +162,7 @@ async def _callers(resources: Resources, people: dict[str, User]) -> dict[str, d
         "signed out": await signed_in(resources, signed_out),
         "shop key": await _key(resources, SCOPES),
         "catalogue key": await _key(resources, ("catalog:read",)),
+        "events key": await _key(resources, ("events:read",)),
         "ada's key": await _key(resources, ADA_SCOPES, _customer(people["ada"])),
         "support's key": await _key(resources, ("orders:read", "support:write"), _staff(people["support"])),
         "key of who is gone": await _key(resources, ADA_SCOPES, _customer(people["gone"])),
