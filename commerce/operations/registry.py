@@ -3,12 +3,10 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
 from sqlalchemy import Row
 
 from commerce.operations.entities import EVERYBODY, MODES, Operation, Policy, sha256_of
@@ -18,12 +16,11 @@ from commerce.operations.service import OPERATIONS
 from core.database import Database
 from core.errors import Unavailable
 from core.hub import Hub
+from core.recurring import Recurring
 from core.single_flight import SingleFlight
 
-log = structlog.get_logger("portico.operations")
 _LOOK_SECONDS = 2.0
 _MISSING_SECONDS = 2.0
-_END_SECONDS = 5.0
 _REGISTERED_BYTES = 32 * 1024**2
 _AUTOMATIC_BYTES = 8 * 1024**2
 _MISSING = 10_000
@@ -55,7 +52,7 @@ class OperationRegistry:
         self._missing: Memory[float] = Memory(_MISSING)
         self._automatic: Memory[str] = Memory(_AUTOMATIC_BYTES)
         self._told, self._seen = 1, 0  # of changes: how many there were, and how many it has looked after
-        self._ending = asyncio.Event()
+        self._looking = Recurring("operations", self._turn)
 
     async def policy(self, client: str) -> Policy:
         """The client's own, but never looser than everybody's: names are the callers' word. Raises DatabaseUnavailable
@@ -100,38 +97,23 @@ class OperationRegistry:
         return [operation for operation, _ in found]
 
     async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(OPERATIONS, self._wake)
-        self._task = asyncio.create_task(self._run(), name="portico-operations")
+        self._leave = self._hub.subscribe(OPERATIONS, self._heard)
+        await self._looking.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        self._ending.set()
-        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
-        await asyncio.wait([self._task], timeout=_END_SECONDS)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._looking.__aexit__(kind, error, trace)
         await self._flights.settle()
 
-    def _wake(self) -> None:
+    def _heard(self) -> None:
         self._told += 1
 
-    async def _run(self) -> None:
-        away = False
-        while not self._ending.is_set():
-            try:
-                await self._flights.run("look", self._look)
-                away = False
-            except Exception as error:  # noqa: BLE001  the database is away: there is a next time
-                if not away:
-                    log.warning("operations_wait", reason=f"{type(error).__name__}: {error}")
-                away = True
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._look_seconds):
-                    await self._ending.wait()
+    async def _turn(self) -> float:
+        await self._flights.run("look", self._look)
+        return self._look_seconds
 
     async def _look_if_old(self) -> None:
         while self._seen < self._told:
