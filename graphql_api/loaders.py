@@ -94,6 +94,9 @@ class Loaders:
         self.variants: Loader[Sequence[Variant]] = Loader(
             database, lambda session, ids, columns: ProductRepository(session).variants_of(ids, columns), (), lists
         )
+        self.variants_named: Loader[tuple[Variant, ProductHead] | None] = Loader(
+            database, lambda session, ids, columns: ProductRepository(session).variants(ids, columns), None
+        )
         self.images: Loader[Sequence[Image]] = Loader(
             database, lambda session, ids, columns: ProductRepository(session).images_of(ids, columns), (), lists
         )

@@ -167,6 +167,16 @@ class ProductRepository(Repository):
     async def variants_of(self, product_ids: Sequence[str], columns: Columns = None) -> dict[str, list[Variant]]:
         return await self._children(Variant, VariantRow, product_ids, columns)
 
+    async def variants(self, ids: Sequence[str], columns: Columns = None) -> dict[str, tuple[Variant, ProductHead]]:
+        """By id, each with what says whether its product is shown, and of which currency its price is."""
+        variant = reading(Variant, VariantRow, columns, "id", "product_id")
+        head = reading(ProductHead, ProductRow, ("id", "status", "currency"))
+        statement = select(*variant.columns, *head.columns).join(ProductRow).where(VariantRow.id.in_(ids))
+        found = [
+            (variant.of(row), head.of(row[len(variant.columns) :])) for row in await self._session.execute(statement)
+        ]
+        return {each.id: (each, product) for each, product in found}
+
     async def images_of(self, product_ids: Sequence[str], columns: Columns = None) -> dict[str, list[Image]]:
         return await self._children(Image, ImageRow, product_ids, columns)
 

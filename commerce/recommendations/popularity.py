@@ -14,7 +14,7 @@ from commerce.recommendations.models import ProductSalesRow
 from core.repository import Repository
 
 MODEL = "popularity"
-VERSION = "2"  # of the rule: it rises when the same sales are to give another answer
+VERSION = "1"  # of the rule: it rises when the same sales are to give another answer
 
 # The best `limit` of the product's category, or of the whole shop, in the order of an index.
 Best = Callable[[ProductHead, int, bool], Select[*tuple[Any, ...]]]

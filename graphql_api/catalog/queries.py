@@ -15,7 +15,7 @@ from graphql_api.catalog.listing import (
     list_products,
     search_products,
 )
-from graphql_api.catalog.types import Category, Product, is_visible, product_type
+from graphql_api.catalog.types import Category, Product, Variant, is_visible, product_type
 from graphql_api.context import Info
 from graphql_api.cost_directives import CONNECTION, SEARCH, sized
 from graphql_api.fields import field
@@ -78,6 +78,14 @@ class CatalogQuery:
 
 async def load_product(info: Info, product_id: str) -> Product | None:
     return _visible(info, await info.context.loaders.products.load(product_id, _needed(info)))
+
+
+async def load_variant(info: Info, variant_id: str) -> Variant | None:
+    found = await info.context.loaders.variants_named.load(variant_id, columns(info, Variant))
+    if found is None or not is_visible(found[1], info.context.principal):
+        return None
+    variant, product = found
+    return Variant(row=variant, currency=product.currency)
 
 
 async def load_product_named(info: Info, handle: str) -> Product | None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import Enum
+from typing import Annotated
 
 import strawberry
 
@@ -51,7 +52,7 @@ class VariantOption:
 
 
 @strawberry.type(description="A product as it is bought: one size, one colour.")
-class Variant:
+class Variant(Node):
     row: strawberry.Private[entities.Variant]
     currency: strawberry.Private[str]
     id: strawberry.ID = column("`var_...`")
@@ -74,6 +75,11 @@ class Variant:
     def compare_at_price(self) -> Money | None:
         before = self.row.compare_at_price
         return _money(before, self.currency) if before is not None else None
+
+    @field("What it is a variant of; null: it is gone since.", reads=("product_id",))
+    async def product(self, info: Info) -> Annotated["Product", strawberry.lazy("graphql_api.catalog.types")] | None:
+        head = await info.context.loaders.products.load(self.row.product_id, columns(info, Product))
+        return product_type(head) if head else None
 
 
 @strawberry.type(description="A picture of a product.")

@@ -55,7 +55,7 @@ MEMBERS: dict[str, tuple[str, str]] = {
     "PriceRange": ("anyone", "min max"),
     "Money": ("anyone", "amount currency"),
     "Category": ("anyone", "id name slug"),
-    "Variant": ("anyone", "id sku title options price compareAtPrice stock available weightGrams barcode"),
+    "Variant": ("anyone", "id sku title options price compareAtPrice stock available weightGrams barcode product"),
     "VariantOption": ("anyone", "name value"),
     "Image": ("anyone", "id url alt width height"),
     "ProductConnection": ("anyone", "nodes edges pageInfo totalCount"),
@@ -104,7 +104,7 @@ ROADS: dict[str, list[str]] = {
     "query me": [""],
     "query order": ['(id: "$shipped")', '(id: "$paid")'],
     "query orders": ['(filter: {email: "ada@example.com"})'],
-    "query node": ['(id: "$shipped")', '(id: "$mug")'],
+    "query node": ['(id: "$shipped")', '(id: "$mug")', '(id: "$mug/variant")'],
     "query nodes": ['(ids: ["$shipped", "$mug"])'],
     "subscription productUpdates": [f'({_FIRST}, productId: "$mug")'],
     "subscription orderUpdates": [f'({_FIRST}, orderId: "$shipped")'],
@@ -191,7 +191,7 @@ async def seen(served: Served, shop: Shop) -> dict[Member, set[str]]:
     found: dict[Member, set[str]] = {}
     for kind, name, field in roots():
         for begin in ROADS[f"{kind} {name}"]:
-            arguments = re.sub(r"\$(\w+)", lambda thing: shop.ids[thing[1]], begin)
+            arguments = re.sub(r"\$([\w/]+)", lambda thing: shop.ids[thing[1]], begin)
             query = f"{kind} {{ {name}{arguments} {selection(field.type)} }}"
             for caller in CALLERS:
                 data = await read(served, query, shop.headers[caller])

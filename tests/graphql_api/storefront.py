@@ -132,6 +132,9 @@ class Rest:
     async def products(self, ids: list[str]) -> list[Json]:
         return [await self.product(each) for each in ids]
 
+    async def first_variants(self, product_ids: list[str]) -> list[Json]:
+        return [product["variants"][0] | {"product": product} for product in await self.products(product_ids)]
+
     async def page(self, first: int, **parameters: Any) -> Json:
         """Of products."""
         found = await self.get("v2/products", limit=first, count=True, **parameters)
@@ -248,7 +251,7 @@ QUERIES: dict[str, Query] = {
     "sale_page": Query(2, lambda rest, v: {"products": rest.page(v["first"], tag=v["tag"])}),
     "sitemap": Query(1, lambda rest, _: {"products": rest.page(100, sort="created_at")}),
     "merchant_feed": Query(4, lambda rest, v: {"products": rest.page(v["first"])}),
-    "cart_preview": Query(3, lambda rest, v: {"nodes": rest.products(v["ids"])}),
+    "cart_preview": Query(3, lambda rest, v: {"nodes": rest.first_variants(v["ids"])}),
     "stock_check": Query(2, lambda rest, v: {"nodes": rest.products(v["ids"])}),
     "wish_list": Query(2, lambda rest, v: {"nodes": rest.products(v["ids"])}),
     "recently_viewed": Query(1, lambda rest, v: {"nodes": rest.products(v["ids"])}),

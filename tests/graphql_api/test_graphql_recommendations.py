@@ -41,7 +41,7 @@ async def test_the_same_category_comes_first_then_the_whole_shop(ask: Ask, clien
     body = await ask(LIKE, {"id": await id_of(client, "jacket-29"), "first": 7})
 
     found = body["data"]["recommendations"]
-    assert (found["model"], found["version"], found["fallback"]) == ("popularity", "2", True)
+    assert (found["model"], found["version"], found["fallback"]) == ("popularity", "1", True)
     assert [(item["product"]["handle"], item["reason"]) for item in found["items"]] == [
         *((f"jacket-{number:02}", "SAME_CATEGORY") for number in (24, 19, 14, 9, 4)),
         *((f"jacket-{number:02}", "POPULAR") for number in (28, 27)),

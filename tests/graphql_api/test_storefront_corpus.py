@@ -43,6 +43,11 @@ COLUMNS: dict[str, dict[str, str]] = {
         "variants": "product_id options weight_grams",
     },
     "recently_viewed": {"products": "id handle title status"},
+    "cart_preview": {
+        "variants": "id product_id options price stock inventory_policy",
+        "products": "id status currency handle title",
+        "product_images": "product_id url",
+    },
     "stock_check": {"products": "id status currency", "variants": "id product_id stock inventory_policy"},
 }
 # The tables that queries of orders read.
@@ -107,6 +112,7 @@ async def _given(rest: Rest, size: int, email: str) -> Json:
         "id": (await rest.product(f"hero-{size}"))["id"],
         "other": ids[0],
         "ids": ids,
+        "variants": [item["variants"][0]["id"] for item in page["nodes"]],
         "jackets": [f"jacket-{size}-{number}" for number in range(size)],  # the most ordered first
         "category": "category-0",
         "words": "jack",

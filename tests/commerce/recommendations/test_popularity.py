@@ -168,7 +168,7 @@ async def test_answer_names_its_model_and_takes_one_statement_or_two(shop: Shop)
     with recorded(shop.database.reader) as too_few:
         await shop.recommended("asked", 2)
 
-    assert (found.model, found.version, found.fallback, len(found.items)) == ("popularity", "2", True, 1)
+    assert (found.model, found.version, found.fallback, len(found.items)) == ("popularity", "1", True, 1)
     assert (len(enough), len(too_few)) == (1, 2)
     assert "order_lines" not in "".join(too_few)
 
