@@ -1,6 +1,7 @@
 """What resolvers see: the process's resources, who calls, and the loaders of this one operation."""
 
 from collections.abc import Hashable
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -64,17 +65,10 @@ class Context(BaseContext):
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":
-        fresh = Context(
-            self.resources,
-            self.principal,
-            self.line,
-            uses=self.uses,
-            registry=self.registry,
-            authorization=self.authorization,
-            address=self.address,
-        )
-        fresh.request, fresh.response, fresh.background_tasks = self.request, self.response, self.background_tasks
-        fresh.connection_params = self.connection_params
+        """With nothing that another operation has read or done."""
+        fresh = copy(self)
+        fresh.operation, fresh.columns, fresh.replayed = None, {}, []
+        fresh.forget()
         return fresh
 
     async def renew_principal(self) -> None:

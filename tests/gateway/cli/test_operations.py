@@ -77,7 +77,15 @@ def test_manifest_is_registered_once(manifest: bytes, database_url: str) -> None
 
 def test_one_bad_operation_keeps_all_out(database_url: str) -> None:
     manifest = json.loads(
-        apollo(MENU, "query A { nowhere }", "query B { products { nodes { ...Gone } } }", "query C { x")
+        apollo(
+            MENU,
+            "query A { nowhere }",
+            "query B { products { nodes { ...Gone } } }",
+            "query C { x",
+            "query D { products(first: 101) { nodes { id } } }",
+            "query E { products(first: 100) { nodes { variants { product { variants { product { ...I } } } } } } }"
+            " fragment I on Product { images { id } }",
+        )
     )
     manifest["operations"][0]["id"] = "0" * 64
 
@@ -90,8 +98,10 @@ def test_one_bad_operation_keeps_all_out(database_url: str) -> None:
         "manifest.json: /operations/1 (A) Cannot query field 'nowhere' on type 'Query'. (line 1, column 11)",
         "manifest.json: /operations/2 (B) Unknown fragment 'Gone'. (line 1, column 33)",
         "manifest.json: /operations/3 (C) Syntax Error: Expected Name, found <EOF>. (line 1, column 12)",
+        "manifest.json: /operations/4 (D) first is 101; it goes from 1 to 100",
+        "manifest.json: /operations/5 (E) it costs 18601 points; at most 10000 are allowed",
     ]
-    assert last == "portico: manifest.json: nothing was registered; 4 of its entries cannot be registered"
+    assert last == "portico: manifest.json: nothing was registered; 6 of its entries cannot be registered"
     assert [each.name for each in clients(database_url)] == ["*"]
     assert audited(database_url) == []
 
