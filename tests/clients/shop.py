@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from commerce.operations.entities import sha256_of
 from commerce.orders.commands import PayOrder
 from core.database import Database
 from tests.factories.clocks import FakeClock
@@ -64,9 +65,19 @@ class Shop:
             assert time.monotonic() < deadline, self.process.story
             time.sleep(0.05)
 
-    def ask(self, query: str, client: str) -> dict[str, Any]:
+    def learn_from(self, client: str) -> None:
+        """As `enforce`, automatic persisted queries: a hash is known that was sent with its text."""
+        self.portico("operations", "automatic", client, "on")
+        text = "{ __typename }"
+        persisted = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256_of(text)}}}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "errors" in (self.ask(text, client, **persisted), self.ask(None, client, **persisted))[1]:
+            assert time.monotonic() < deadline, self.process.story
+            time.sleep(0.05)
+
+    def ask(self, query: str | None, client: str, **more: Any) -> dict[str, Any]:
         """What GraphQL answers to a client of this name."""
-        response = httpx2.post(self.address, json={"query": query}, headers={"X-Client-Name": client})
+        response = httpx2.post(self.address, json={"query": query, **more}, headers={"X-Client-Name": client})
         answer: dict[str, Any] = response.json()
         return answer
 

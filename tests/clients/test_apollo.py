@@ -42,7 +42,7 @@ async def test_apollo_sends_the_hashes_of_a_registered_manifest_and_nothing_else
 
 async def test_apollo_teaches_the_server_its_operations_where_it_may(node: str, shop: Shop) -> None:
     lamp, *_ = a_catalogue(shop)
-    shop.portico("operations", "automatic", "apollo-shop", "on")
+    shop.learn_from("apollo-shop")
 
     told = pairs(shop.run(node, str(HERE / "shop.mjs"), shop.address, shop.key, "automatic"))
 
