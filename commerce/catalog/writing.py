@@ -4,7 +4,9 @@ Prices are in the currency of the shop, or of the product that is changed; optio
 what a caller cannot say, the kept columns of an import, stays.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +27,7 @@ from core.errors import FieldError
 from core.resources import Resources
 
 Action = Callable[[WriteSession], Awaitable[Product]]
+_PRICE = re.compile(r"/variants/\d+/(price|compare_at_price)")
 
 
 def creation(command: CreateProduct, resources: Resources, *, actor: str) -> Action:
@@ -33,7 +36,8 @@ def creation(command: CreateProduct, resources: Resources, *, actor: str) -> Act
     async def create(session: WriteSession) -> Product:
         catalog = CatalogService(session, resources.clock, actor=actor)
         handle = command.handle if command.handle is not None else await catalog.free_handle(command.title)
-        return await catalog.create(_created(command, handle, resources.settings.shop.currency))
+        with _as_callers_say():
+            return await catalog.create(_created(command, handle, resources.settings.shop.currency))
 
     return create
 
@@ -43,13 +47,27 @@ def changing(command: UpdateProduct, resources: Resources, *, actor: str) -> Act
 
     async def change(session: WriteSession) -> Product:
         catalog = CatalogService(session, resources.clock, actor=actor)
-        return await catalog.update(
-            command.product_id,
-            lambda before: _changed(command.change, before),
-            expected_version=command.expected_version,
-        )
+        with _as_callers_say():
+            return await catalog.update(
+                command.product_id,
+                lambda before: _changed(command.change, before),
+                expected_version=command.expected_version,
+            )
 
     return change
+
+
+@contextmanager
+def _as_callers_say() -> Iterator[None]:
+    """A product's price is a number, the one that callers say has that for its amount: a fault is there."""
+    try:
+        yield
+    except InvalidProduct as error:
+        faults = (
+            replace(fault, pointer=f"{fault.pointer}/amount") if _PRICE.fullmatch(fault.pointer) else fault
+            for fault in error.errors
+        )
+        raise InvalidProduct(error.detail, errors=tuple(faults)) from error
 
 
 def _created(command: CreateProduct, handle: str, currency: str) -> ProductData:

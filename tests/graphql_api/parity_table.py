@@ -230,8 +230,8 @@ CATALOGUE: list[Row] = [
     (create_product, "editor", HAT | {"handle": "cup"}, ""),  # the mug's of before
     (create_product, "editor", sized({"sku": "MUG"}), "duplicate_sku", "variants/0/sku"),
     (create_product, "editor", sized(S | {"sku": "X"}, L | {"sku": "X"}), "invalid_product", "variants/1/sku"),
-    (create_product, "editor", sized({"price": {"amount": -1}}), "invalid_product", "variants/0/price"),
-    (create_product, "editor", sized({"price": {"amount": 2**53}}), "invalid_product", "variants/0/price"),
+    (create_product, "editor", sized({"price": {"amount": -1}}), "invalid_product", "variants/0/price/amount"),
+    (create_product, "editor", sized({"price": {"amount": 2**53}}), "invalid_product", "variants/0/price/amount"),
     (create_product, "editor", sized({"price": {"amount": 1, "currency": "EUR"}}), "invalid_product", "variants/0/price/currency"),
     (create_product, "editor", sized({"weight_grams": -1}), "invalid_product", "variants/0/weightGrams"),
     (create_product, "editor", sized({"sku": " x"}), "invalid_product", "variants/0/sku"),

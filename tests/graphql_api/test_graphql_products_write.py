@@ -198,7 +198,12 @@ REFUSED: list[tuple[dict[str, Any], str, str, list[str]]] = [
     ({"category": " "}, "invalid_product", "InvalidProduct", ["/input/category"]),
     ({"tags": ["a,b"]}, "invalid_product", "InvalidProduct", ["/input/tags/0"]),
     ({"variants": []}, "invalid_product", "InvalidProduct", ["/input/variants"]),
-    ({"variants": [{"price": {"amount": -1}}]}, "invalid_product", "InvalidProduct", ["/input/variants/0/price"]),
+    (
+        {"variants": [{"price": {"amount": -1}}]},
+        "invalid_product",
+        "InvalidProduct",
+        ["/input/variants/0/price/amount"],
+    ),
     (
         {"variants": [PRICE | {"compare_at_price": {"amount": 1, "currency": "EUR"}}]},
         "invalid_product",
