@@ -16,7 +16,7 @@ BREAKING, DANGEROUS, SAFE = Severity.BREAKING, Severity.DANGEROUS, Severity.SAFE
 
 # What our schema has, what it had before instead, and what that change does to clients.
 CHANGES = [
-    (r"type Variant {", r"type Variant { maker: String", BREAKING, "Field Variant.maker was removed."),
+    (r"type Image {", r"type Image { maker: String", BREAKING, "Field Image.maker was removed."),
     (r"number: Int!", r"number: String!", BREAKING, "Field Order.number changed type from String! to Int!."),
     (
         r"trackingUrl: String",
@@ -24,8 +24,8 @@ CHANGES = [
         BREAKING,
         "Field Shipment.trackingUrl changed type from String! to",
     ),
-    (r"type Variant {", r"type Variant implements Node {", BREAKING, "Variant no longer implements interface Node."),
-    (r"type Variant {", r"type Person { id: ID! } type Variant {", BREAKING, "Person was removed."),
+    (r"type Image {", r"type Image implements Node {", BREAKING, "Image no longer implements interface Node."),
+    (r"type Image {", r"type Person { id: ID! } type Image {", BREAKING, "Person was removed."),
     (
         r"type VariantOption {",
         r"input VariantOption {",
@@ -103,8 +103,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(COMMITTED, tmp_path / "contracts"))
 
 
-BROKEN = before("type Variant {", "type Variant { maker: String")
-BREAKS = "breaking: Field Variant.maker was removed.\n"
+BROKEN = before("type Image {", "type Image { maker: String")
+BREAKS = "breaking: Field Image.maker was removed.\n"
 REFUSED = "portico: 1 of the changes to schema.graphql break clients: see --allow-breaking\n"
 GROWN = before(r" \| InvalidCredentials", "")
 GROWS = "dangerous: InvalidCredentials was added to union type SignInResult.\n"
