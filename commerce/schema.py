@@ -6,9 +6,12 @@ from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
 from commerce.media import models as media
+from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.recommendations import models as recommendations
 from commerce.support import models as support
+from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
@@ -25,9 +28,12 @@ __all__ = [
     "jobs",
     "media",
     "migrations",
+    "operations",
     "orders",
     "promotions",
+    "recommendations",
     "support",
+    "usage",
     "webhooks",
 ]
 

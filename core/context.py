@@ -1,17 +1,41 @@
-"""Which request the running code serves: set once by the root, read by log lines and error bodies."""
+"""Which request the running code serves, and who sent it: set once by the root, read by log lines and error bodies."""
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+_CLIENT_TEXT = re.compile(r"(?! )[A-Za-z0-9._/@+: -]{1,64}(?<! )")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The program that calls, as it names itself: good for statistics, never for rights. Empty where it does not."""
+
+    name: str = ""
+    version: str = ""
+
+
+NAMELESS = Client()
+
+
+def client_named(name: object, version: object) -> Client:
+    """What is no short plain text counts as not said, and a version without a name says nothing."""
+    if not isinstance(name, str) or not _CLIENT_TEXT.fullmatch(name):
+        return NAMELESS
+    return Client(name, version if isinstance(version, str) and _CLIENT_TEXT.fullmatch(version) else "")
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """Per request. `error_code` is filled in when an error is answered, for the access log."""
+    """Per request. `error_code` is filled in when an error is answered, for the access log; a WebSocket may name its
+    client later than its headers.
+    """
 
     request_id: str
     trace_id: str
     span_id: str
     sampled: bool
+    client: Client = NAMELESS
     error_code: str | None = None
 
 
@@ -26,3 +50,9 @@ def current_request_id() -> str:
     """The request's id, or `-` outside of any."""
     context = _current.get()
     return context.request_id if context else "-"
+
+
+def current_client() -> Client:
+    """The request's, nameless outside of any."""
+    context = _current.get()
+    return context.client if context else NAMELESS

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from core.context import current_request
+from core.context import Client, current_request
 
 Entry = MutableMapping[str, Any]
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "api_key", "cookie")
@@ -140,7 +140,16 @@ def add_request(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> 
     if context is not None:
         event_dict.setdefault("request_id", context.request_id)
         event_dict.setdefault("trace_id", context.trace_id)
+        for name, value in client_fields(context.client).items():
+            event_dict.setdefault(name, value)
     return event_dict
+
+
+def client_fields(client: Client) -> dict[str, str]:
+    """Of a line: nothing of a client that does not name itself."""
+    if not client.name:
+        return {}
+    return {"client_name": client.name} | ({"client_version": client.version} if client.version else {})
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

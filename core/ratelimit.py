@@ -2,28 +2,35 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 _SWEEP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `amount` of `name` in any `seconds`."""
+    """At most `amount` of `name` in any `seconds`.
+
+    `smoothed`: what is kept of a key is two sums, however large the amount: that of this window, and that of the one
+    before, which fades evenly (the library's sliding window counter). Otherwise it is the moment of each.
+    """
 
     name: str
     amount: int
     seconds: int
+    smoothed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`remaining` more are allowed; a new one is, at the latest, in `reset_seconds`."""
+    """`remaining` more are allowed; as much as was asked for is, at the latest, in `reset_seconds`."""
 
     allowed: bool
     remaining: int
@@ -33,8 +40,8 @@ class Verdict:
 class Limiter(Protocol):
     """Per process. Keys of one limit do not know each other."""
 
-    async def hit(self, limit: Limit, key: str) -> Verdict:
-        """Counts one, if it is allowed."""
+    async def hit(self, limit: Limit, key: str, cost: int = 1) -> Verdict:
+        """Counts one, or so many at once, if all are allowed."""
         ...
 
     async def peek(self, limit: Limit, key: str) -> Verdict:
@@ -47,24 +54,54 @@ class Limiter(Protocol):
 
 
 class MemoryLimiter:
-    def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(_Moments())
+    """`now` is the time of smoothed limits, in seconds."""
 
-    async def hit(self, limit: Limit, key: str) -> Verdict:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._limiter = MovingWindowRateLimiter(_Moments())
+        self._sums = _Sums(now)
+        self._smoothed = SlidingWindowCounterRateLimiter(self._sums)
+
+    async def hit(self, limit: Limit, key: str, cost: int = 1) -> Verdict:
         item = _item(limit)
-        allowed = await self._limiter.hit(item, key)
+        if limit.smoothed:
+            allowed = await self._smoothed.hit(item, key, cost=cost)
+            return await self._smoothed_verdict(limit, key, cost, allowed=allowed)
+        allowed = await self._limiter.hit(item, key, cost=cost)
         return await self._verdict(item, key, allowed=allowed)
 
     async def peek(self, limit: Limit, key: str) -> Verdict:
         item = _item(limit)
+        if limit.smoothed:
+            return await self._smoothed_verdict(limit, key, 1, allowed=await self._smoothed.test(item, key))
         return await self._verdict(item, key, allowed=await self._limiter.test(item, key))
 
     async def clear(self, limit: Limit, key: str) -> None:
-        await self._limiter.clear(_item(limit), key)
+        await (self._smoothed if limit.smoothed else self._limiter).clear(_item(limit), key)
 
     async def _verdict(self, item: RateLimitItem, key: str, *, allowed: bool) -> Verdict:
         reset, remaining = await self._limiter.get_window_stats(item, key)
         return Verdict(allowed, remaining, max(1, math.ceil(reset - time.time())))
+
+    async def _smoothed_verdict(self, limit: Limit, key: str, cost: int, *, allowed: bool) -> Verdict:
+        before, left, within, _ = await self._sums.get_sliding_window(_item(limit).key_for(key), limit.seconds)
+        remaining = limit.amount - math.floor(before * left / limit.seconds + within)
+        if allowed:
+            return Verdict(allowed, remaining, limit.seconds)
+        return Verdict(allowed, remaining, seconds_until(limit, cost, before=before, left=left, within=within))
+
+
+def seconds_until(limit: Limit, cost: int, *, before: int, left: float, within: int) -> int:
+    """Until a smoothed limit allows so many, where nothing else is counted meanwhile: with `before` in the last window,
+    and `within` in this one, of which so many seconds are `left`. What it never allows: as long as it remembers.
+    """
+    room = limit.amount - cost - within
+    if room >= 0 and before:
+        waiting = left - (room + 1) * limit.seconds / before  # sums are rounded down
+    elif limit.amount >= cost and within:
+        waiting = left + limit.seconds - (limit.amount - cost + 1) * limit.seconds / within
+    else:
+        waiting = left + limit.seconds
+    return math.floor(waiting) + 1
 
 
 @dataclass(slots=True)
@@ -109,5 +146,40 @@ class _Moments(MemoryStorage):
         return [moment for moment in window.moments if moment > since] if window is not None else []
 
 
+class _Sums(MemoryStorage):
+    """The library's storage with sums of its own, for the reason of `_Moments`: of each key the number of its window,
+    what was counted in it, and in the one before.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__()
+        self._now = now
+        self._sums: dict[str, tuple[int, int, int, float]] = {}  # at last when all of it is over
+        self._swept = now()
+
+    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        before, left, within, over_in = await self.get_sliding_window(key, expiry)
+        if math.floor(before * left / expiry + within) + amount > limit:
+            return False
+        now = self._now()
+        if now - self._swept > _SWEEP_SECONDS:
+            self._sums = {each: kept for each, kept in self._sums.items() if kept[3] > now}
+            self._swept = now
+        self._sums[key] = int(now / expiry), within + amount, before, now + over_in
+        return True
+
+    async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        now = self._now()
+        number, left = int(now / expiry), expiry - now % expiry
+        window, within, before, _ = self._sums.get(key, (number, 0, 0, 0.0))
+        if window != number:
+            within, before = 0, within if window == number - 1 else 0
+        return before, left, within, left + expiry
+
+    async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002
+        self._sums.pop(key, None)
+
+
+@lru_cache(64)
 def _item(limit: Limit) -> RateLimitItem:
     return RateLimitItemPerSecond(limit.amount, limit.seconds, namespace=limit.name)

@@ -1,17 +1,49 @@
 """The base of repositories: what every query against a keyset or a numbered page does alike."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Row, Select, func, select
 
-from core.database import ReadSession
+from core.database import Base, ReadSession
 from core.pagination import Keyset, Page, Slice
+
+E = TypeVar("E")
+MOST_PARAMETERS = 10_000  # of one statement: PostgreSQL takes 32,767
 
 
 def parameter_chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Few enough for one statement: PostgreSQL takes 32,767 parameters."""
-    return (values[start : start + 10_000] for start in range(0, len(values), 10_000))
+    """Few enough for one statement."""
+    return (values[start : start + MOST_PARAMETERS] for start in range(0, len(values), MOST_PARAMETERS))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[E]):
+    """The fields of an entity that a statement reads, each from the column of the same name. An entity of which not all
+    were read raises AttributeError where another is asked for.
+    """
+
+    entity: type[E]
+    names: tuple[str, ...]
+    columns: tuple[Any, ...]
+    whole: bool
+
+    def of(self, values: Sequence[Any]) -> E:
+        """What is made of a row that begins with the columns."""
+        if self.whole:
+            return self.entity(*values[: len(self.names)])
+        made = object.__new__(self.entity)
+        for name, value in zip(self.names, values, strict=False):
+            object.__setattr__(made, name, value)
+        return made
+
+
+def reading(entity: type[E], row: type[Base], wanted: Collection[str] | None = None, *always: str) -> Reading[E]:
+    """The wanted fields of a dataclass and those that are always read, in its order; all without `wanted`."""
+    all_names = [field.name for field in fields(entity)]  # type: ignore[arg-type]
+    names = tuple(name for name in all_names if wanted is None or name in wanted or name in always)
+    return Reading(entity, names, tuple(getattr(row, name) for name in names), len(names) == len(all_names))
 
 
 class Repository:
@@ -35,13 +67,14 @@ class Repository:
     async def keyset_page(
         self, statement: Select[*tuple[Any, ...]], keyset: Keyset, *, limit: int, after: str | None, count: bool = False
     ) -> Slice[Row[Any]]:
-        """One statement (two with `count`): up to `limit` rows after the cursor `after`.
+        """One statement (two with `count`, none for a limit of nought): up to `limit` rows after the cursor `after`.
 
         The statement must not be ordered yet, and must select the keyset's columns labelled `sort_value` and `id`.
         Raises InvalidCursor.
         """
         page = keyset.after(statement, after) if after is not None else statement
-        found = (await self._session.execute(page.order_by(*keyset.order()).limit(limit + 1))).all()
+        page = page.order_by(*keyset.order()).limit(limit + 1)
+        found = (await self._session.execute(page)).all() if limit else []
         rows = found[:limit]
         return Slice(
             items=rows,

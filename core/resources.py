@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from core import failpoints
 from core.background import Background
+from core.budget import Budget
 from core.clock import Clock, SystemClock
 from core.database import Database
 from core.hub import Hub
@@ -33,6 +34,7 @@ class Resources:
     database: Database
     keyring: Keyring
     limiter: Limiter
+    budget: Budget
     idempotency: Idempotency
     hub: Hub
     jobs: Jobs
@@ -80,12 +82,14 @@ def assemble(
     database.on_announced = hub.publish
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
+    limiter = MemoryLimiter()
     return Resources(
         settings=settings,
         clock=clock,
         database=database,
         keyring=keyring,
-        limiter=MemoryLimiter(),
+        limiter=limiter,
+        budget=Budget(limiter, settings.server.points_per_minute),
         idempotency=idempotency,
         hub=hub,
         jobs=Jobs(database, clock),

@@ -61,6 +61,9 @@ class ServerSettings(_Group):
     )
     trusted_hosts: CommaSeparated = Field(("*",), description="Host names that are answered; *.example.com works.")
     trusted_proxies: CommaSeparated = Field((), description="Addresses or networks whose X-Forwarded-* is believed.")
+    points_per_minute: int = Field(
+        1_000_000, gt=0, description="What each caller may spend, on all doors: a read costs 1, a write 10."
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
     )

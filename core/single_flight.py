@@ -16,14 +16,15 @@ class SingleFlight:
     async def run(self, key: str, make: Callable[[], Awaitable[T]]) -> T:
         """Whoever asked first may leave: what was begun is finished, for those who wait and for those who come."""
         task = self._running.get(key)
-        if task is None:
+        if task is None or task.done():  # what is made already is of before this was asked
             task = self._running[key] = asyncio.ensure_future(_made(make))
             task.add_done_callback(lambda done: self._forget(key, done))
         made: T = await asyncio.shield(task)
         return made
 
     def _forget(self, key: str, task: asyncio.Task[Any]) -> None:
-        del self._running[key]
+        if self._running.get(key) is task:
+            del self._running[key]
         if not task.cancelled():
             task.exception()  # seen, also where everybody has left
 

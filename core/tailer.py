@@ -6,7 +6,7 @@ asks for `PRAGMA data_version`, which costs no read; on PostgreSQL it reads on. 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -16,11 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.database import Database
 from core.eventlog import TOPIC, Event, EventLog
 from core.hub import Hub
+from core.recurring import Recurring
 
 log = structlog.get_logger("portico.tailer")
 _POLL_SECONDS = {"sqlite": 0.25, "postgresql": 1.0}
-_AGAIN_SECONDS = 2.0
-_END_SECONDS = 5.0
 _BATCH = 500
 _BEFORE = 2_000
 _SLICE = 50  # are handed on without a pause: to a thousand clients each
@@ -41,8 +40,7 @@ class Tailer:
         self._poll_seconds = poll_seconds if poll_seconds is not None else _POLL_SECONDS[database.dialect]
         self._batch = batch
         self._consumers: list[Consumer] = []
-        self._woken = asyncio.Event()
-        self._ending = False
+        self._reading = Recurring("tailer", self._follow_log)
         self.looked = asyncio.Event()  # into the log: what is committed from then on is handed on
         self.before: Sequence[Event] = ()  # that: the newest that there were then
         self.position: int | None = None
@@ -53,32 +51,16 @@ class Tailer:
         return lambda: self._consumers.remove(consumer)
 
     async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(TOPIC, self._woken.set)
-        self._task = asyncio.create_task(self._run(), name="portico-tailer")
+        self._leave = self._hub.subscribe(TOPIC, self._reading.wake)
+        await self._reading.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        self._ending = True
-        self._woken.set()
-        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
-        await asyncio.wait([self._task], timeout=_END_SECONDS)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._reading.__aexit__(kind, error, trace)
         await self._database.close()
-
-    async def _run(self) -> None:
-        while not self._ending:
-            try:
-                await self._follow_log()
-            except Exception as error:  # noqa: BLE001  the database is away, or not migrated yet: there is a next time
-                log.warning("tailer_waits", reason=f"{type(error).__name__}: {error}")
-                if not self._ending:
-                    self._woken.clear()
-                    await self._sleep(_AGAIN_SECONDS)
 
     async def _follow_log(self) -> None:
         async with AsyncExitStack() as stack:
@@ -86,23 +68,17 @@ class Tailer:
             if self._database.dialect == "sqlite":
                 watch = await stack.enter_async_context(self._database.reader.connect())
             seen = None
-            while not self._ending:
-                # Cleared and asked before reading: what is committed meanwhile is seen the next time.
-                self._woken.clear()
+            while not self._reading.ending:
+                # Asked before reading: what is committed meanwhile is seen the next time.
                 version = await _data_version(watch) if watch is not None else None
                 if watch is None or version != seen:
                     await self._read_on()
                 seen = version
-                await self._sleep(self._poll_seconds)
-
-    async def _sleep(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
+                await self._reading.rest(self._poll_seconds)
 
     async def _read_on(self) -> None:
         """Hands on all that there is."""
-        while not self._ending:
+        while not self._reading.ending:
             async with self._database.read() as session:
                 events = EventLog(session)
                 if self.position is None:

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
@@ -17,6 +17,11 @@ REQUEST_SECONDS = Histogram(
     "Time from the first byte in to the last byte out, by audience and route template.",
     ("audience", "method", "route", "status"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+CLIENT_REQUESTS = Counter(
+    "portico_client_requests_total",
+    "Requests and WebSockets of clients that name themselves; `other` are those beyond the first names of a process.",
+    ("audience", "client", "version"),
 )
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 

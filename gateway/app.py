@@ -21,7 +21,7 @@ from core.web.urls import base_path
 from gateway import pages
 from gateway.lifespan import root_lifespan
 from gateway.middleware import ObserveMiddleware, ProxyMiddleware, TrustedHostsMiddleware
-from gateway.mounts import AUDIENCES, MountDispatcher, mount
+from gateway.mounts import AUDIENCES, MountDispatcher, deprecations, mount
 
 _VERSIONS = ("portico", "fastapi", "starlette", "uvicorn", "strawberry-graphql", "sqlalchemy", "pydantic")
 
@@ -33,7 +33,13 @@ def create_app(settings: Settings, open_resources: OpenResources = open_resource
         title="Portico",
         version=installed_version("portico"),
         openapi_url=None,
-        lifespan=root_lifespan(settings, open_resources, topology=lambda: _topology(root), asset=files.path),
+        lifespan=root_lifespan(
+            settings,
+            open_resources,
+            topology=lambda: _topology(root),
+            deprecations=lambda: deprecations(settings),
+            asset=files.path,
+        ),
     )
     for audience in AUDIENCES:
         mount(root, audience.name, audience.create(settings))

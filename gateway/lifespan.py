@@ -9,8 +9,11 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
+from commerce.usage.entities import Deprecation
+from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
@@ -21,7 +24,9 @@ from core.settings import Settings
 from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
 from core.web.sockets.sockets import Sockets
+from gateway.warming import warming
 from gateway.working import working
+from graphql_api.schema import build_schema
 
 
 class SchemaBehind(Unavailable):
@@ -43,7 +48,10 @@ class GatewayState(TypedDict):
     sockets: Sockets
     watch: CredentialWatch
     presence: Presence
+    uses: UseRecorder
+    operations: OperationRegistry
     topology: Callable[[], dict[str, Any]]
+    deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
 
@@ -55,6 +63,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    deprecations: Callable[[], list[Deprecation]],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -68,11 +77,23 @@ def root_lifespan(
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
-                tailer = Tailer(Database(resources.settings.database_url), resources.hub)
+                looking = Database(resources.settings.database_url)  # in the background; the tailer closes it
+                tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
-                async with tailer, broadcast, watch, presence, working(resources, tailer, serving, draining):
+                uses = UseRecorder(resources.database, resources.clock)
+                operations = OperationRegistry(looking, resources.hub)
+                async with (
+                    uses,
+                    tailer,
+                    operations,
+                    broadcast,
+                    watch,
+                    presence,
+                    warming(operations, build_schema(production=settings.is_production), serving),
+                    working(resources, tailer, serving, draining),
+                ):
                     yield {
                         "resources": resources,
                         "serving": serving,
@@ -83,7 +104,10 @@ def root_lifespan(
                         "sockets": Sockets(broadcast),
                         "watch": watch,
                         "presence": presence,
+                        "uses": uses,
+                        "operations": operations,
                         "topology": topology,
+                        "deprecations": deprecations,
                         "asset": asset,
                     }
 

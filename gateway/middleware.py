@@ -11,9 +11,9 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from core.context import RequestContext, enter_request, leave_request
-from core.logging import write_entry
-from core.telemetry import REQUEST_SECONDS, new_span_id, new_trace_id, parse_traceparent
+from core.context import NAMELESS, Client, RequestContext, client_named, enter_request, leave_request
+from core.logging import client_fields, write_entry
+from core.telemetry import CLIENT_REQUESTS, REQUEST_SECONDS, new_span_id, new_trace_id, parse_traceparent
 from core.web.errors import UntrustedHost
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -22,6 +22,7 @@ _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 _LONGEST_PREFIX = 256
 _CLIENT_CLOSED = 499  # nginx's number for a client that left before the answer
 _FIRST_ERROR = 400
+_MOST_CLIENTS = 200  # and versions and audiences of them
 
 
 class ProxyMiddleware:
@@ -75,6 +76,7 @@ class ObserveMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._seconds: dict[tuple[str, str, str, str], Any] = {}
+        self._clients: dict[tuple[str, Client], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -114,6 +116,8 @@ class ObserveMiddleware:
         if child is None:
             child = self._seconds[key] = REQUEST_SECONDS.labels(*key)
         child.observe(seconds)
+        if context.client is not NAMELESS:
+            self._count(audience, context.client)
         client = scope.get("client")
         entry = {
             "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
@@ -129,10 +133,22 @@ class ObserveMiddleware:
             "client": client[0] if client else None,
             "request_id": context.request_id,
             "trace_id": context.trace_id,
+            **client_fields(context.client),
         }
         if context.error_code is not None:
             entry["code"] = context.error_code
         write_entry(entry)
+
+    def _count(self, audience: str, client: Client) -> None:
+        """Names are whatever callers say: the first many have a series of their own."""
+        child = self._clients.get((audience, client))
+        if child is None:
+            if len(self._clients) < _MOST_CLIENTS:
+                child = CLIENT_REQUESTS.labels(audience, client.name, client.version)
+                self._clients[audience, client] = child
+            else:
+                child = CLIENT_REQUESTS.labels(audience, "other", "")
+        child.inc()
 
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"}
@@ -157,15 +173,30 @@ def route_template(scope: Scope) -> str:
     return f"{mounted}{template}"
 
 
+_READ = {
+    b"x-request-id",
+    b"traceparent",
+    b"x-client-name",
+    b"x-client-version",
+    b"apollographql-client-name",
+    b"apollographql-client-version",
+}
+
+
 def _context(scope: Scope) -> RequestContext:
-    request_id = trace = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            request_id = value.decode()
-        elif name == b"traceparent":
-            trace = parse_traceparent(value)
-    trace_id, sampled = trace or (new_trace_id(), False)
-    return RequestContext(request_id or secrets.token_hex(12), trace_id, new_span_id(), sampled)
+    read = {name: value for name, value in scope["headers"] if name in _READ}
+    wanted_id = read.get(b"x-request-id", b"")
+    request_id = wanted_id.decode() if _REQUEST_ID.fullmatch(wanted_id) else secrets.token_hex(12)
+    trace_id, sampled = parse_traceparent(read.get(b"traceparent")) or (new_trace_id(), False)
+    return RequestContext(request_id, trace_id, new_span_id(), sampled, _client(read))
+
+
+def _client(read: dict[bytes, bytes]) -> Client:
+    for prefix in (b"x-client-", b"apollographql-client-"):  # the second as Apollo's clients say the same
+        name = read.get(prefix + b"name")
+        if name is not None:
+            return client_named(name.decode("latin-1"), read.get(prefix + b"version", b"").decode("latin-1"))
+    return NAMELESS
 
 
 def _headers(context: RequestContext, milliseconds: float) -> list[tuple[bytes, bytes]]:

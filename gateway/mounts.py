@@ -10,14 +10,17 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from commerce.usage.entities import Deprecation
 from core.settings import Settings
 from core.web.errors import ErrorRenderer
 from core.web.urls import route_path
 from graphql_api.app import create_graphql_app
+from graphql_api.deprecated import deprecations as deprecated_members
 from graphql_api.errors import render_error as render_graphql_error
+from graphql_api.schema import build_schema
 from internal_api.app import create_internal_app
 from internal_api.errors import render_error as render_internal_error
-from public_api.app import create_public_app
+from public_api.app import create_public_app, deprecated_operations
 from public_api.errors import problem_renderer
 
 
@@ -35,6 +38,11 @@ AUDIENCES = (
     Audience("internal", create_internal_app, lambda _settings: render_internal_error),
     Audience("graphql", create_graphql_app, lambda _settings: render_graphql_error),
 )
+
+
+def deprecations(settings: Settings) -> list[Deprecation]:
+    """What every audience has deprecated."""
+    return [*deprecated_operations(), *deprecated_members(build_schema(production=settings.is_production)._schema)]  # noqa: SLF001
 
 
 _DEFAULT_LIFESPANS = tuple(type(app.router.lifespan_context) for app in (FastAPI(), Starlette()))

@@ -10,6 +10,8 @@ from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
+from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from graphql_api.errors import render_error
 from graphql_api.limits import MAX_BODY_BYTES
@@ -26,8 +28,13 @@ def create_graphql_app(settings: Settings, limits: StreamLimits | None = None) -
         outside=[
             Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
             *cors(settings.cors_origins),
+            Middleware(QuotaMiddleware),
         ],
-        inside=[Middleware(CompressMiddleware), Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES)],
+        inside=[
+            Middleware(CompressMiddleware),
+            Middleware(HeadMiddleware),
+            Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
+        ],
     )
     app.include_router(Router(build_schema(production=settings.is_production), settings, limits or StreamLimits()))
     return app

@@ -1,5 +1,8 @@
 """What resolvers see: the process's resources, who calls, and the loaders of this one operation."""
 
+from collections.abc import Hashable
+from copy import copy
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import strawberry
@@ -9,11 +12,27 @@ from starlette.websockets import WebSocket
 from strawberry.fastapi import BaseContext
 
 from commerce.accounts.authentication import principal_for
-from commerce.accounts.principal import Principal
+from commerce.accounts.principal import ANONYMOUS, Principal
+from commerce.accounts.throttling import caller_of
+from commerce.operations.registry import OperationRegistry
+from commerce.usage.recorder import UseRecorder
+from core.budget import READ_POINTS
+from core.errors import Unauthenticated
+from core.ratelimit import Verdict
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
+from core.web.middleware.quota import spend
 from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The document of an operation: the hash of its text, and whether the client has registered it."""
+
+    sha256: str
+    name: str | None
+    registered: bool
 
 
 class Context(BaseContext):
@@ -22,23 +41,34 @@ class Context(BaseContext):
     """
 
     def __init__(
-        self, resources: Resources, principal: Principal, line: Line, *, authorization: str | None, address: str
+        self,
+        resources: Resources,
+        principal: Principal,
+        line: Line,
+        *,
+        uses: UseRecorder,
+        registry: OperationRegistry,
+        authorization: str | None,
+        address: str,
     ) -> None:
         super().__init__()
         self.resources = resources
         self.principal = principal
         self.line = line
+        self.uses = uses
+        self.registry = registry
+        self.operation: Asked | None = None  # until it is known what is asked
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
         self.loaders = Loaders(resources.database, principal)
+        self.columns: dict[tuple[Hashable, ...], frozenset[str]] = {}  # as graphql_api.selection has found them
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":
-        fresh = Context(
-            self.resources, self.principal, self.line, authorization=self.authorization, address=self.address
-        )
-        fresh.request, fresh.response, fresh.background_tasks = self.request, self.response, self.background_tasks
-        fresh.connection_params = self.connection_params
+        """With nothing that another operation has read or done."""
+        fresh = copy(self)
+        fresh.operation, fresh.columns, fresh.replayed = None, {}, []
+        fresh.forget()
         return fresh
 
     async def renew_principal(self) -> None:
@@ -46,6 +76,25 @@ class Context(BaseContext):
         if isinstance(self.request, WebSocket):
             self.principal = await principal_of(self.authorization, self.resources)
             self.forget()
+
+    async def begin(self) -> None:
+        """Spends the one point that every operation costs at least; HTTP has spent it at the door. Raises
+        QuotaExceeded.
+        """
+        if isinstance(self.request, WebSocket):
+            await self.spend(READ_POINTS)
+
+    async def spend(self, points: int) -> None:
+        """Raises QuotaExceeded."""
+        assert self.request is not None  # noqa: S101  set by the router
+        await spend(self.request, self.resources.budget, caller_of(self.principal, self.address), points)
+
+    @property
+    def quota(self) -> Verdict:
+        """What came of the last spending."""
+        assert self.request is not None  # noqa: S101  as above
+        verdict: Verdict = self.request.state.quota
+        return verdict
 
     def forget(self) -> None:
         """What was loaded: a subscription shows what is there now."""
@@ -58,11 +107,25 @@ Info: TypeAlias = strawberry.Info[Context, None]
 async def open_context(
     connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep, broadcast: BroadcastDep
 ) -> Context:
-    """Raises Unauthenticated before anything is parsed, or a WebSocket accepted."""
+    """Raises Unauthenticated and QuotaExceeded before anything is parsed, or a WebSocket accepted."""
     authorization = connection.headers.get("authorization")
-    principal = await principal_of(authorization, resources)
+    try:
+        principal = await principal_of(authorization, resources)
+    except Unauthenticated:
+        await spend(connection, resources.budget, caller_of(ANONYMOUS, address), READ_POINTS)
+        raise
+    await spend(connection, resources.budget, caller_of(principal, address), READ_POINTS)
     line = Line(broadcast, connection.state.watch)
-    return Context(resources, principal, line, authorization=authorization, address=address)
+    state = connection.state
+    return Context(
+        resources,
+        principal,
+        line,
+        uses=state.uses,
+        registry=state.operations,
+        authorization=authorization,
+        address=address,
+    )
 
 
 async def principal_of(authorization: str | None, resources: Resources) -> Principal:

@@ -1,4 +1,5 @@
-"""How much one document may ask: tokens, depth and aliases, checked before any resolver runs.
+"""How much one request may bring, each bound with a message of its own, checked before any resolver runs: the size of
+the document, its depth, its aliases and the like, and of its variables. What it costs is `graphql_api.cost`'s.
 
 The rules are made once, here: Strawberry's own limiters make a new class a request, which no validation cache can
 hit, and walk fragments once for each way that leads to them, which a small document turns into years (2^n for n
@@ -6,15 +7,17 @@ fragments that each spread the next one twice). These count every fragment once.
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from typing import Any
 
 from graphql import (
+    DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     InlineFragmentNode,
+    IntValueNode,
     Node,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
@@ -29,15 +32,21 @@ from graphql.validation.specified_rules import recommended_rules
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from graphql_api.text import StorableTextRule
+from graphql_api.documents import by_text
+from graphql_api.text import UNSTORABLE, StorableTextRule, is_storable
 
 # Of a request as the application holds it, what was sent or what it inflates to; and of a message.
 MAX_BODY_BYTES = 256 * 1024
+MAX_CHARACTERS = 64 * 1024  # comments and white space are read too, one by one
 MAX_TOKENS = 1000  # five times the introspection query of GraphiQL
+MAX_OPERATIONS = 20
+MAX_ROOT_FIELDS = 20
 MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
 MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep
 MAX_ALIASES = 20
-_CACHED_DOCUMENTS = 256
+MAX_DIRECTIVES = 50
+MAX_DIGITS = 100
+MAX_VALUES = 10_000  # in the variables: a product with all that it may have is some thousands
 
 Rules = tuple[type[ASTValidationRule], ...]
 
@@ -63,6 +72,42 @@ class AliasRule(ASTValidationRule):
         for operation in _operations(context.document):
             if aliases_of(operation.selection_set) > MAX_ALIASES:
                 context.report_error(GraphQLError(f"The operation has more than {MAX_ALIASES} aliases", operation))
+
+
+class RootFieldRule(ASTValidationRule):
+    """Each use of a field inside a fragment counts as often as the fragment is spread."""
+
+    def __init__(self, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        fields_of = _folded(context.document, lambda _field, _below: 1, lambda a, b: a + b)
+        operations = list(_operations(context.document))
+        if len(operations) > MAX_OPERATIONS:
+            context.report_error(GraphQLError(f"The document has more than {MAX_OPERATIONS} operations"))
+        for operation in operations:
+            if fields_of(operation.selection_set) > MAX_ROOT_FIELDS:
+                message = f"The operation has more than {MAX_ROOT_FIELDS} fields at its root"
+                context.report_error(GraphQLError(message, operation))
+
+
+class DirectiveRule(ASTValidationRule):
+    """Of the whole document, wherever they stand."""
+
+    def __init__(self, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        self._count = 0
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self._count += 1
+        if self._count == MAX_DIRECTIVES + 1:
+            self.report_error(GraphQLError(f"The document has more than {MAX_DIRECTIVES} directives", node))
+
+
+class NumberRule(ASTValidationRule):
+    """Python refuses to read numbers of thousands of digits."""
+
+    def enter_int_value(self, node: IntValueNode, *_: Any) -> None:
+        if len(node.value) > MAX_DIGITS:
+            self.report_error(GraphQLError(f"A number has more than {MAX_DIGITS} digits", node))
 
 
 def _folded(
@@ -120,7 +165,7 @@ def _root_fields(operation: OperationDefinitionNode, document: DocumentNode) -> 
             waiting.extend(found.selections if found else ())
 
 
-LIMITS: Rules = (DepthRule, AliasRule)
+LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule, NumberRule)
 RULES: Rules = (
     *specified_rules,
     *recommended_rules,
@@ -131,16 +176,35 @@ RULES: Rules = (
 RULES_WITHOUT_INTROSPECTION: Rules = (*RULES, NoSchemaIntrospectionCustomRule)
 
 
-@lru_cache(_CACHED_DOCUMENTS)
+@by_text()
 def parsed(text: str) -> DocumentNode:
     """Raises GraphQLSyntaxError."""
-    return parse(text, max_tokens=MAX_TOKENS)
+    return parse(text, max_tokens=MAX_TOKENS, max_source_length=MAX_CHARACTERS)
 
 
-@lru_cache(_CACHED_DOCUMENTS)
+@by_text(position=1)
 def faults(schema: GraphQLSchema, text: str, rules: Rules) -> tuple[GraphQLError, ...]:
     """What is wrong with a document that parses. Keyed by its text: to hash a syntax tree costs as much as to walk
     it. The limits come first, so that no costlier rule sees a document beyond them.
     """
     document = parsed(text)
     return tuple(validate(schema, document, LIMITS) or validate(schema, document, rules))
+
+
+def faults_of_variables(variables: dict[str, Any] | None) -> list[GraphQLError]:
+    """Of their number, counting each value at every depth, and of their text. Their types are checked later."""
+    waiting: list[Any] = [variables]
+    count = 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if isinstance(value, str):
+            if not is_storable(value):
+                return [GraphQLError(UNSTORABLE)]
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        if count + len(waiting) > MAX_VALUES:
+            return [GraphQLError(f"The variables hold more than {MAX_VALUES} values")]
+    return []

@@ -6,8 +6,9 @@ from typing import Annotated
 import strawberry
 
 from core.errors import Invalid
-from graphql_api.catalog.queries import load_product
+from graphql_api.catalog.queries import load_product, load_variant
 from graphql_api.context import Info
+from graphql_api.cost_directives import sliced
 from graphql_api.fields import field
 from graphql_api.node import Node
 from graphql_api.orders.queries import load_order
@@ -25,7 +26,7 @@ class NodeQuery:
     ) -> Node | None:
         return await _find(info, id)
 
-    @field("As `node`, for many: in the order of the ids, null where there is none.")
+    @field("As `node`, for many: in the order of the ids, null where there is none.", sliced("ids"))
     async def nodes(
         self,
         info: Info,
@@ -40,4 +41,6 @@ async def _find(info: Info, node_id: str) -> Node | None:
     """By the prefix that ids of its kind have."""
     if node_id.startswith("ord_"):
         return await load_order(info, node_id) if info.context.principal.may("orders:read") else None
+    if node_id.startswith("var_"):
+        return await load_variant(info, node_id)
     return await load_product(info, node_id)

@@ -30,11 +30,16 @@ class Edge(Generic[T]):
     node: T = strawberry.field(description="The item.")
 
 
+def check_size(size: int, argument: str = "first") -> int:
+    """Raises Invalid."""
+    if not 1 <= size <= MAX_SIZE:
+        raise Invalid(f"{argument} is {size}; it goes from 1 to {MAX_SIZE}")
+    return size
+
+
 def check_page(first: int | None, after: str | None) -> int:
     """The size of the page that is asked for. Raises Invalid."""
-    size = DEFAULT_SIZE if first is None else first
-    if not 1 <= size <= MAX_SIZE:
-        raise Invalid(f"first is {size}; it goes from 1 to {MAX_SIZE}")
+    size = check_size(DEFAULT_SIZE if first is None else first)
     if after is not None and len(after) > _LONGEST_CURSOR:
         raise Invalid("after is longer than any cursor")
     return size

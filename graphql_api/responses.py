@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
+
+from core.web.errors import NotAcceptable
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -13,21 +16,31 @@ GRAPHQL_JSON = "application/graphql-response+json"
 
 def media_type_for(scope: Scope) -> str:
     """GraphQL's own where Accept names it, and does not like plain JSON better; `*/*` names nothing."""
-    wanted = {JSON: 0.0, GRAPHQL_JSON: 0.0}
-    for part in ",".join(Headers(scope=scope).getlist("accept")).split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if name in wanted:
-            wanted[name] = _weight(parameters)
-    return GRAPHQL_JSON if wanted[GRAPHQL_JSON] and wanted[GRAPHQL_JSON] >= wanted[JSON] else JSON
+    weights = _weights(scope)
+    own = weights.get(GRAPHQL_JSON, 0.0)
+    return GRAPHQL_JSON if own and own >= weights.get(JSON, 0.0) else JSON
+
+
+def require_acceptable(scope: Scope) -> None:
+    """Raises NotAcceptable where Accept leaves out both: before anything is done whose answer nobody would read."""
+    weights = _weights(scope)
+    if weights and not any(weights.get(name) for name in (JSON, GRAPHQL_JSON, "application/*", "*/*")):
+        raise NotAcceptable(f"answers here are {GRAPHQL_JSON}, {JSON} or text/event-stream")
+
+
+def _weights(scope: Scope) -> dict[str, float]:
+    """Of each media range that Accept names."""
+    parts = ",".join(Headers(scope=scope).getlist("accept")).split(",")
+    ranges = [[piece.strip().lower() for piece in part.split(";")] for part in parts if part.strip()]
+    return {name: _weight(parameters) for name, *parameters in ranges}
 
 
 def _weight(parameters: list[str]) -> float:
+    """1 also where it is no number."""
     for parameter in parameters:
         if parameter.startswith("q="):
-            try:
+            with suppress(ValueError):
                 return float(parameter.removeprefix("q="))
-            except ValueError:
-                return 0.0
     return 1.0
 
 

@@ -8,28 +8,35 @@ import strawberry
 from graphql import GraphQLError, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, StreamExecutionResult
 
+from core.budget import READ_POINTS
+from core.context import current_client
 from core.errors import AppError
-from graphql_api import limits
+from graphql_api import limits, persisted
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
+from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
-from graphql_api.errors import present
+from graphql_api.context import Context
+from graphql_api.cost import MAX_COST, OperationTooCostly, price_of
+from graphql_api.deprecated import used
+from graphql_api.errors import cost_told, present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
 from graphql_api.orders.queries import OrderQuery
 from graphql_api.orders.subscriptions import OrderSubscription
+from graphql_api.recommendations.queries import RecommendationQuery
 from graphql_api.scalars import DATE_TIME, LONG, Long
+from graphql_api.support.mutations import SupportMutation
 from graphql_api.support.subscriptions import SupportSubscription
-from graphql_api.text import faults_of_variables
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
+class Query(CatalogQuery, RecommendationQuery, AccountQuery, OrderQuery, NodeQuery):
     pass
 
 
@@ -39,7 +46,7 @@ class Query(CatalogQuery, AccountQuery, OrderQuery, NodeQuery):
     f"before, under the same idempotency key, is named in the answer's `extensions.{REPLAYED}`; over plain HTTP the "
     "answer also has the header `Idempotency-Replayed: true`."
 )
-class Mutation(AccountMutation, OrderMutation):
+class Mutation(AccountMutation, OrderMutation, CatalogMutation, SupportMutation):
     pass
 
 
@@ -57,7 +64,11 @@ class Operation(SchemaExtension):
     def on_operation(self) -> None:  # type: ignore[override]
         context = self.execution_context
         context.context = context.context.for_operation()
+        name = context._provided_operation_name  # noqa: SLF001
+        context.context.operation = persisted.asked(context.query or "", name, context.context)
         context.parse_options["max_tokens"] = limits.MAX_TOKENS
+        context.parse_options["max_source_length"] = limits.MAX_CHARACTERS  # type: ignore[typeddict-unknown-key]
+        self._points: int | None = None  # None: nothing is told of its cost
 
     def on_parse(self) -> None:  # type: ignore[override]
         """A syntax error is left to Strawberry, which finds it again: an error raised here would end the stream of a
@@ -73,18 +84,49 @@ class Operation(SchemaExtension):
     async def on_validate(self) -> None:  # type: ignore[override]
         context = self.execution_context
         try:
-            await context.context.renew_principal()
+            context.pre_execution_errors = await self._admit(context)
         except AppError as error:
             context.pre_execution_errors = [GraphQLError(error.detail, original_error=error)]
-            return
+
+    async def _admit(self, context: ExecutionContext) -> list[GraphQLError]:
+        """What is wrong with the operation; its points are spent where nothing is. Raises Unauthenticated, Invalid,
+        OperationTooCostly, QuotaExceeded.
+        """
+        caller: Context = context.context
+        await caller.renew_principal()
+        await caller.begin()
         schema: Schema = context.schema  # type: ignore[assignment]
-        found = limits.faults(schema._schema, context.query or "", schema.rules_for(context.context))  # noqa: SLF001
-        context.pre_execution_errors = list(found) or _unnamed(context) or faults_of_variables(context.variables)
+        text = context.query or ""
+        found = limits.faults(schema._schema, text, schema.rules_for(caller))  # noqa: SLF001
+        faults = list(found) or _unnamed(context) or limits.faults_of_variables(context.variables)
+        if not faults:
+            points = price_of(schema._schema, text, context.operation_name).points(context.variables)  # noqa: SLF001
+            self._points = points
+            allowed = min(MAX_COST, caller.resources.budget.limit.amount)
+            if points > allowed:
+                raise OperationTooCostly(f"the operation costs {points} points; at most {allowed} are allowed")
+            await caller.spend(points - READ_POINTS)
+        return faults
+
+    def on_stream_result(self, result: StreamExecutionResult) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Of a subscription only the first result tells the cost."""
+        self._points = None
+
+    def on_execute(self) -> None:  # type: ignore[override]
+        """Counts what is deprecated once an operation, however often it names it."""
+        context = self.execution_context
+        schema: Schema = context.schema  # type: ignore[assignment]
+        for each in used(schema._schema, context.query or "", context.operation_name, context.variables or {}):  # noqa: SLF001
+            context.context.uses.note("field", each, current_client())
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""
-        replayed = self.execution_context.context.replayed
-        return {REPLAYED: replayed} if replayed else {}
+        caller: Context = self.execution_context.context
+        results: dict[str, Any] = {REPLAYED: caller.replayed} if caller.replayed else {}
+        if self._points is not None:
+            limit = caller.resources.budget.limit.amount
+            results["cost"] = cost_told(self._points, limit, caller.quota.remaining)
+        return results
 
 
 def _unnamed(context: ExecutionContext) -> list[GraphQLError]:
@@ -104,6 +146,10 @@ class Schema(strawberry.Schema):
     def __init__(self, *, production: bool, **options: Any) -> None:
         super().__init__(extensions=[Operation], **options)
         self._production = production
+
+    def all_rules(self) -> tuple[limits.Rules, ...]:
+        """Those of every caller."""
+        return (limits.RULES, limits.RULES_WITHOUT_INTROSPECTION) if self._production else (limits.RULES,)
 
     def rules_for(self, context: Any) -> limits.Rules:
         hidden = self._production and context.principal.kind == "anonymous"

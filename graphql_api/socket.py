@@ -21,9 +21,17 @@ from core.web.sockets.pace import Pace
 from graphql_api.context import Context
 from graphql_api.errors import present
 from graphql_api.limits import MAX_BODY_BYTES
+from graphql_api.persisted import NAMES, hash_of, text_of
 from graphql_api.streams import Reason, StreamLimits
 
-FIELDS: dict[str, type] = {"query": str, "operationName": str, "variables": dict, "extensions": dict}
+FIELDS: dict[str, type] = {
+    "query": str,
+    "operationName": str,
+    "variables": dict,
+    "extensions": dict,
+    "documentId": str,
+    "id": str,
+}
 # The protocol's codes, and ours. After 4401 and 4429 the usual client does not come back by itself, after 1012 it does.
 _CLOSING: dict[Reason, tuple[int, str]] = {
     "draining": (1012, "Service restart"),
@@ -157,13 +165,23 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_message(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        full = len(self.operations) >= self._limits.operations
-        if not full or message["id"] in self.operations or not self.connection_acknowledged:
+        if message["id"] in self.operations or not self.connection_acknowledged:
             await super().handle_subscribe(message)
             return
-        error = TooManyStreams(f"at most {self._limits.operations} operations run on one connection")
+        payload: dict[str, Any] = cast("dict[str, Any]", message["payload"])
+        try:
+            if len(self.operations) >= self._limits.operations:
+                raise TooManyStreams(f"at most {self._limits.operations} operations run on one connection")
+            query, name = payload.get("query"), payload.get("operationName")
+            text = await text_of(query, hash_of(payload), name, self.context)
+        except AppError as error:
+            await self._refuse(message["id"], error)
+        else:
+            await super().handle_subscribe({**message, "payload": {**payload, "query": text}})  # type: ignore[typeddict-item]
+
+    async def _refuse(self, operation_id: str, error: AppError) -> None:
         shown = present(GraphQLError(error.detail, original_error=error), suggest=False)
-        await self.send_message({"id": message["id"], "type": "error", "payload": [shown.formatted]})
+        await self.send_message({"id": operation_id, "type": "error", "payload": [shown.formatted]})
 
     async def send_message(self, message: Message) -> None:
         """Not to a line that has ended: an operation that the server has cut off is not complete."""
@@ -191,6 +209,6 @@ def _is_well_formed(message: dict[str, Any]) -> bool:
     payload = message.get("payload")
     return message["type"] == "complete" or (
         isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
+        and any(payload.get(name) is not None for name in ("query", *NAMES))
         and all(isinstance(payload.get(name), kind | None) for name, kind in FIELDS.items())
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from commerce.accounts.principal import Principal
-from commerce.accounts.throttling import network_of
+from commerce.accounts.throttling import caller_of
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.feed import EventFeed
 from core.eventlog import Event
@@ -50,9 +50,8 @@ class Line:
         """
         if self.broadcast.draining:
             raise ServerStopping(retry_after_seconds=1)
-        caller = network_of(address) if principal.kind == "anonymous" else principal.name
         with ExitStack() as held:
-            held.enter_context(places.take(caller))
+            held.enter_context(places.take(caller_of(principal, address)))
             if principal.kind != "anonymous":
                 held.callback(self._watch.follow(principal, self.end))
             self._held.close()

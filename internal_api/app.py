@@ -11,13 +11,14 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, echo, events, health, metrics, webhooks
+from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
 from internal_api.errors import render_error
 from internal_api.invariants import endpoints as invariants
 from internal_api.jobs import endpoints as jobs
+from internal_api.operations import endpoints as operations
 from internal_api.promotions import endpoints as promotions
 from internal_api.routing import MAX_BODY_BYTES
 
@@ -42,6 +43,19 @@ def create_internal_app(settings: Settings) -> FastAPI:
     # What is included asks for the lowest role at least. These two are added instead: one makes the tokens that the
     # others ask for, the other takes a token of its own.
     app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes])
-    for feature in (health, config, audit, accounts, promotions, jobs, events, webhooks, invariants, echo):
+    for feature in (
+        health,
+        config,
+        audit,
+        accounts,
+        promotions,
+        jobs,
+        events,
+        webhooks,
+        invariants,
+        operations,
+        deprecations,
+        echo,
+    ):
         app.include_router(feature.router)
     return app

@@ -9,18 +9,21 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
+from commerce.usage.entities import Deprecation
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
 from public_api.accounts import tickets
 from public_api.catalog import endpoints, endpoints_v2, export, imports
+from public_api.deprecated import deprecations
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
 from public_api.events import stream as event_stream
@@ -76,6 +79,7 @@ def create_public_app(settings: Settings) -> FastAPI:
         outside=[
             Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
             *cors(settings.cors_origins),
+            Middleware(QuotaMiddleware),
         ],
         inside=[
             Middleware(CompressMiddleware),
@@ -92,6 +96,15 @@ def create_public_app(settings: Settings) -> FastAPI:
 def version_documents(settings: Settings) -> dict[str, dict[str, Any]]:
     """The OpenAPI document of each version."""
     return {name: _version(name, settings, routers).openapi() for name, routers in VERSIONS.items()}
+
+
+def deprecated_operations() -> list[Deprecation]:
+    return [
+        found
+        for name, routers in VERSIONS.items()
+        for router in routers
+        for found in deprecations(f"/public/{name}", router.routes)
+    ]
 
 
 def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:

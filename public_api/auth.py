@@ -4,6 +4,7 @@ bearer token -> principal -> somebody -> a person -> a person with a role
                                       -> somebody with a scope
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,9 +15,13 @@ from starlette.requests import HTTPConnection
 from commerce.accounts.authentication import principal_for
 from commerce.accounts.errors import MissingRole, MissingScope, UserRequired
 from commerce.accounts.principal import Principal, Role, Scope
+from commerce.accounts.throttling import caller_of, network_of
 from commerce.accounts.watch import CredentialWatch
+from core.budget import READ_POINTS, WRITE_POINTS
 from core.errors import Unauthenticated
-from core.web.dependencies import ResourcesDep
+from core.resources import Resources
+from core.web.dependencies import ClientAddressDep, ResourcesDep
+from core.web.middleware.quota import spend
 
 # Without the prefix of a proxy: the served documents name that.
 TOKEN_URL = "/public/v1/auth/token"  # noqa: S105  an address
@@ -39,9 +44,27 @@ async def get_token(
 TokenDep = Annotated[str | None, Depends(get_token)]
 
 
-async def get_principal(token: TokenDep, resources: ResourcesDep) -> Principal:
+async def charged(
+    connection: HTTPConnection, resources: Resources, address: str, finding: Awaitable[Principal]
+) -> Principal:
+    """The principal, who pays for the request; where credentials are refused, it is their network that pays. Raises
+    QuotaExceeded.
+    """
+    points = READ_POINTS if connection.scope.get("method", "GET") == "GET" else WRITE_POINTS
+    try:
+        principal = await finding
+    except Unauthenticated:
+        await spend(connection, resources.budget, network_of(address), points)
+        raise
+    await spend(connection, resources.budget, caller_of(principal, address), points)
+    return principal
+
+
+async def get_principal(
+    connection: HTTPConnection, token: TokenDep, resources: ResourcesDep, address: ClientAddressDep
+) -> Principal:
     """Anonymous without a token; a bad one is refused, also where anonymous callers are welcome."""
-    return await principal_for(token, resources, "public")
+    return await charged(connection, resources, address, principal_for(token, resources, "public"))
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]

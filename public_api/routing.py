@@ -1,4 +1,4 @@
-"""The route class of the public API: bodies as elsewhere, and the handler's time."""
+"""The route class of the public API: bodies as elsewhere, the handler's time, and what supersedes the operation."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.web.routing import BodyRoute
+from public_api.deprecated import Supersession
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_IMPORT_BYTES = 256 * 1024 * 1024  # of the file, also when it is inflated
@@ -20,10 +21,13 @@ class PublicRoute(BodyRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        supersession = Supersession.of(self)
 
         async def timed(request: Request) -> Response:
             started = time.perf_counter()
             response = await handle(request)
+            if supersession is not None:
+                supersession.tell(request, response)
             elapsed = (time.perf_counter() - started) * 1000
             response.headers.append("Server-Timing", f"handler;dur={elapsed:.2f}")
             return response

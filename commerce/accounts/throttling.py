@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 
+from commerce.accounts.principal import Principal
 from core.errors import RateLimited
 from core.ratelimit import Limit, Limiter, Verdict
 
@@ -33,6 +34,11 @@ class SignInThrottle:
 async def admit_registration(limiter: Limiter, address: str) -> None:
     """Raises RateLimited."""
     _require(await limiter.hit(REGISTRATIONS_OF_ADDRESS, network_of(address)))
+
+
+def caller_of(principal: Principal, address: str) -> str:
+    """Who is counted: the key, else the user, else the network."""
+    return network_of(address) if principal.kind == "anonymous" else principal.name
 
 
 def network_of(address: str) -> str:

@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import structlog
 from sqlalchemy import ColumnElement, Row, and_, or_, select
 
 from commerce.accounts.errors import CredentialRevoked, TokenExpired
@@ -18,13 +16,12 @@ from core.clock import Clock
 from core.database import Database, ReadSession
 from core.errors import Unauthenticated
 from core.hub import Hub
+from core.recurring import Recurring
 
-log = structlog.get_logger("portico.credentials")
 CREDENTIALS = "credentials"  # of the hub, when some were revoked or what they may do was changed
 End = Literal["expired", "revoked"]
 OnEnd = Callable[[End], None]
 _LOOK_SECONDS = 5.0
-_END_SECONDS = 5.0
 _AT_ONCE = 500  # ids in one statement
 
 
@@ -55,8 +52,7 @@ class CredentialWatch:
         self._look_seconds = look_seconds
         self._at_once = at_once
         self._followed: dict[_Followed, None] = {}
-        self._woken = asyncio.Event()
-        self._ending = False
+        self._looking = Recurring("credential_watch", self._turn)
 
     def follow(self, principal: Principal, on_end: OnEnd) -> Callable[[], None]:
         """Calls `on_end` once, in the event loop, when the principal's credential has expired, was revoked, or may do
@@ -71,37 +67,24 @@ class CredentialWatch:
         return lambda: self._forget(followed)
 
     async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(CREDENTIALS, self._woken.set)
-        self._task = asyncio.create_task(self._run(), name="portico-credentials")
+        self._leave = self._hub.subscribe(CREDENTIALS, self._looking.wake)
+        await self._looking.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        self._ending = True
-        self._woken.set()
-        # Not cancelled at once: what the database's thread still does would come back to a loop that is closed.
-        await asyncio.wait([self._task], timeout=_END_SECONDS)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._looking.__aexit__(kind, error, trace)
         for followed in tuple(self._followed):
             self._forget(followed)
 
-    async def _run(self) -> None:
-        while not self._ending:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._look_seconds):
-                    await self._woken.wait()
-            self._woken.clear()
-            try:
-                await self._look()
-            except Exception as error:  # noqa: BLE001  the database is away: there is a next time
-                log.warning("credential_watch_waits", reason=f"{type(error).__name__}: {error}")
+    async def _turn(self) -> float:
+        await self._look()
+        return self._look_seconds
 
     async def _look(self) -> None:
-        if not self._followed or self._ending:
+        if not self._followed:
             return
         followed = tuple(self._followed)
         async with self._database.read() as session:

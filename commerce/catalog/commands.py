@@ -1,6 +1,7 @@
 """What the catalogue is told to do. Amounts are minor units of `currency`."""
 
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from commerce.catalog.entities import InventoryPolicy, Product, Status
 
@@ -46,6 +47,67 @@ class ProductData:
     options: tuple[str, ...] = ("Title",)
     images: tuple[ImageData, ...] = ()
     extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPrice:
+    """As a caller says it: without a currency, in the product's own."""
+
+    amount: int
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenVariant:
+    """As a caller says it: options in any order; without any, the title is the value of the one option, Title."""
+
+    price: GivenPrice
+    options: dict[str, str] | None = None
+    title: str | None = None
+    sku: str | None = None
+    compare_at_price: GivenPrice | None = None
+    stock: int | None = None
+    inventory_policy: InventoryPolicy = "deny"
+    weight_grams: int | None = None
+    barcode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateProduct:
+    """Without a handle, one that is free is made from the title."""
+
+    title: str
+    variants: tuple[GivenVariant, ...]
+    handle: str | None = None
+    description: str = ""
+    vendor: str = ""
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    status: Status = "active"
+    images: tuple[ImageData, ...] = ()
+
+
+class ProductChange(TypedDict, total=False):
+    """What is not in it stays as it is. Lists are replaced whole."""
+
+    title: str
+    variants: tuple[GivenVariant, ...]
+    handle: str
+    description: str
+    vendor: str
+    category: str | None
+    tags: tuple[str, ...]
+    status: Status
+    images: tuple[ImageData, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateProduct:
+    """With `expected_version`, only if the product is still at that version."""
+
+    product_id: str
+    change: ProductChange
+    expected_version: int | None = None
 
 
 def data_of(product: Product) -> ProductData:

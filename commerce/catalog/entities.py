@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 Status = Literal["active", "draft", "archived"]
 InventoryPolicy = Literal["deny", "continue"]
 
@@ -78,3 +80,7 @@ class Product:
     tags: tuple[str, ...]
     variants: tuple[Variant, ...]
     images: tuple[Image, ...]
+
+
+# How a product is kept under an idempotency key; the same for every door.
+PRODUCT = TypeAdapter(Product)

@@ -1,12 +1,13 @@
 """How a list of products is narrowed and ordered: one typed model for REST and GraphQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from sqlalchemy import Select, exists, false, or_, select
 
 from commerce.catalog.models import CategoryRow, ProductRow, TagRow, VariantRow
 from commerce.catalog.text import is_storable
+from core.errors import Invalid
 from core.money import MAX_AMOUNT
 from core.pagination import Keyset
 
@@ -15,6 +16,8 @@ SortName = Literal[
 ]  # `-`: descending
 SORT_NAMES: tuple[SortName, ...] = get_args(SortName)
 DEFAULT_SORT: SortName = "-created_at"
+MAX_QUERY = 200  # characters
+MAX_PRICE = 2**53  # the largest number of which JavaScript knows every digit; more than any price may be
 S = TypeVar("S", bound=Select[*tuple[Any, ...]])
 
 
@@ -30,6 +33,19 @@ class ProductFilter:
     max_price: int | None = None
     in_stock: bool | None = None
     include_unpublished: bool = False
+
+
+# What callers may say; whether they see the unpublished follows from who they are.
+FILTERS = tuple(each.name for each in fields(ProductFilter) if each.name != "include_unpublished")
+
+
+def require_bounds(wanted: ProductFilter) -> None:
+    """Raises Invalid."""
+    if wanted.q is not None and len(wanted.q) > MAX_QUERY:
+        raise Invalid(f"a query of {len(wanted.q)} characters; at most {MAX_QUERY} are taken")
+    for price in (wanted.min_price, wanted.max_price):
+        if price is not None and not 0 <= price <= MAX_PRICE:
+            raise Invalid(f"a price of {price}; it goes from 0 to {MAX_PRICE}")
 
 
 def keyset(sort: SortName) -> Keyset:

@@ -1,11 +1,11 @@
 """Every read of the catalogue. The number of statements never depends on the number of rows."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
@@ -14,21 +14,15 @@ from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHa
 from commerce.catalog.search import matching
 from commerce.catalog.text import is_storable
 from core.database import Database
-from core.pagination import Page, Slice
-from core.repository import Repository, parameter_chunks
+from core.pagination import Keyset, Page, Slice
+from core.repository import Repository, parameter_chunks, reading
 
 E = TypeVar("E", Variant, Image)
+Columns = Collection[str] | None  # the fields of the entity that are read; None: all
 
 
-def _columns(entity: type, row: type) -> list[Any]:
-    """The columns of a table in the order of an entity's fields."""
-    return [getattr(row, field.name) for field in fields(entity)]
-
-
-_HEAD = _columns(ProductHead, ProductRow)
-_VARIANT = _columns(Variant, VariantRow)
-_IMAGE = _columns(Image, ImageRow)
-_CATEGORY = _columns(Category, CategoryRow)
+_HEAD = reading(ProductHead, ProductRow).columns
+_CATEGORY = reading(Category, CategoryRow).columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +50,51 @@ class ExtraNames:
 
 class ProductRepository(Repository):
     async def page(self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int) -> Page[ProductKey]:
-        """A numbered page of keys; by relevance where there is a query and no `sort`."""
-        statement = narrow(select(ProductRow.id, ProductRow.version), wanted)
-        order = keyset(sort or DEFAULT_SORT).order()
-        if wanted.q is not None:
-            statement, relevance = matching(statement, wanted.q, self.dialect)
-            order = order if sort else (relevance.desc(), ProductRow.id.desc())
-        found = await self.numbered_page(statement.order_by(*order), page=page, size=size)
+        """A numbered page of keys; the best match first where there is a query and no `sort`."""
+        statement, order = self._wanted((ProductRow.id, ProductRow.version), wanted, sort)
+        found = await self.numbered_page(statement.order_by(*order.order()), page=page, size=size)
         return Page([ProductKey(row.id, row.version) for row in found.items], page, size, found.total)
 
     async def slice(
-        self, wanted: ProductFilter, sort: SortName, *, limit: int, after: str | None, count: bool = False
+        self, wanted: ProductFilter, sort: SortName | None, *, limit: int, after: str | None, count: bool = False
     ) -> Slice[ProductKey]:
-        """A keyset page of keys. Raises InvalidCursor."""
-        order = keyset(sort)
-        statement = narrow(
-            select(ProductRow.id, ProductRow.version, order.column.label("sort_value")),
-            wanted,
-        )
-        if wanted.q is not None:
-            statement, _ = matching(statement, wanted.q, self.dialect)
-        found = await self.keyset_page(statement, order, limit=limit, after=after, count=count)
+        """A keyset page of keys, in the order of `page`. Raises InvalidCursor."""
+        columns = (ProductRow.id, ProductRow.version)
+        found = await self._slice(columns, wanted, sort, limit=limit, after=after, count=count)
         keys = [ProductKey(row.id, row.version) for row in found.items]
         return Slice(keys, found.cursors, found.has_next, found.total)
+
+    async def slice_of_heads(
+        self, wanted: ProductFilter, sort: SortName | None, *, limit: int, after: str | None, columns: Columns = None
+    ) -> Slice[ProductHead]:
+        """The same page, of the products themselves. Raises InvalidCursor."""
+        head = reading(ProductHead, ProductRow, columns, "id")
+        found = await self._slice(head.columns, wanted, sort, limit=limit, after=after)
+        return Slice([head.of(row) for row in found.items], found.cursors, found.has_next)
+
+    async def _slice(
+        self,
+        columns: Sequence[Any],
+        wanted: ProductFilter,
+        sort: SortName | None,
+        *,
+        limit: int,
+        after: str | None,
+        count: bool = False,
+    ) -> Slice[Row[Any]]:
+        statement, order = self._wanted(columns, wanted, sort)
+        statement = statement.add_columns(order.column.label("sort_value"))
+        return await self.keyset_page(statement, order, limit=limit, after=after, count=count)
+
+    def _wanted(
+        self, columns: Sequence[Any], wanted: ProductFilter, sort: SortName | None
+    ) -> tuple[Select[*tuple[Any, ...]], Keyset]:
+        statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted)
+        order = keyset(sort or DEFAULT_SORT)
+        if wanted.q is not None:
+            statement, fit = matching(statement, wanted.q, self.dialect)
+            order = order if sort else Keyset("match", fit, order.tie_breaker, descending=True)
+        return statement, order
 
     async def key_of(self, id_or_handle: str, *, include_unpublished: bool) -> ProductKey | None:
         if not is_storable(id_or_handle):
@@ -128,24 +144,50 @@ class ProductRepository(Repository):
         }
         return [found[product_id] for product_id in ids if product_id in found]
 
-    async def heads(self, ids: Sequence[str]) -> dict[str, ProductHead]:
-        rows = await self._session.execute(select(*_HEAD).where(ProductRow.id.in_(ids)))
-        return {row[0]: ProductHead(*row) for row in rows}
+    async def heads(self, ids: Sequence[str], columns: Columns = None) -> dict[str, ProductHead]:
+        head = reading(ProductHead, ProductRow, columns, "id")
+        rows = await self._session.execute(select(*head.columns).where(ProductRow.id.in_(ids)))
+        return {row.id: head.of(row) for row in rows}
 
-    async def variants_of(self, product_ids: Sequence[str]) -> dict[str, list[Variant]]:
-        return await self._children(Variant, _VARIANT, VariantRow, product_ids)
+    async def heads_named(self, handles: Sequence[str], columns: Columns = None) -> dict[str, ProductHead]:
+        """By handle; one of the past finds the product that had it. One statement, two where a handle is not found."""
+        head = reading(ProductHead, ProductRow, columns, "id")
+        found: dict[str, ProductHead] = {}
+        past = select(*head.columns, RetiredHandleRow.handle.label("named")).join(RetiredHandleRow)
+        for statement, named in (
+            (select(*head.columns, ProductRow.handle.label("named")), ProductRow.handle),
+            (past, RetiredHandleRow.handle),
+        ):
+            sought = [handle for handle in handles if handle not in found and is_storable(handle)]
+            if sought:
+                rows = await self._session.execute(statement.where(named.in_(sought)))
+                found |= {row.named: head.of(row) for row in rows}
+        return found
 
-    async def images_of(self, product_ids: Sequence[str]) -> dict[str, list[Image]]:
-        return await self._children(Image, _IMAGE, ImageRow, product_ids)
+    async def variants_of(self, product_ids: Sequence[str], columns: Columns = None) -> dict[str, list[Variant]]:
+        return await self._children(Variant, VariantRow, product_ids, columns)
+
+    async def variants(self, ids: Sequence[str], columns: Columns = None) -> dict[str, tuple[Variant, ProductHead]]:
+        """By id, each with what says whether its product is shown, and of which currency its price is."""
+        variant = reading(Variant, VariantRow, columns, "id", "product_id")
+        head = reading(ProductHead, ProductRow, ("id", "status", "currency"))
+        statement = select(*variant.columns, *head.columns).join(ProductRow).where(VariantRow.id.in_(ids))
+        found = [
+            (variant.of(row), head.of(row[len(variant.columns) :])) for row in await self._session.execute(statement)
+        ]
+        return {each.id: (each, product) for each, product in found}
+
+    async def images_of(self, product_ids: Sequence[str], columns: Columns = None) -> dict[str, list[Image]]:
+        return await self._children(Image, ImageRow, product_ids, columns)
 
     async def _children(
-        self, entity: type[E], columns: list[Any], row: Any, product_ids: Sequence[str]
+        self, entity: type[E], row: Any, product_ids: Sequence[str], columns: Columns
     ) -> dict[str, list[E]]:
-        statement = select(*columns).where(row.product_id.in_(product_ids)).order_by(row.product_id, row.position)
+        child = reading(entity, row, columns, "product_id")
+        statement = select(*child.columns).where(row.product_id.in_(product_ids)).order_by(row.product_id, row.position)
         found: dict[str, list[E]] = defaultdict(list)
         for values in await self._session.execute(statement):
-            child = entity(*values)
-            found[child.product_id].append(child)
+            found[values.product_id].append(child.of(values))
         return found
 
     async def tags_of(self, product_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -181,12 +223,16 @@ class ProductRepository(Repository):
                 found[str(row.sku)] = SkuOwner(row.id, row.handle)
         return found
 
-    async def categories(self, ids: Sequence[str] | None = None) -> list[Category]:
-        """All categories by name, or those with these ids."""
-        statement = select(*_CATEGORY).order_by(CategoryRow.name)
-        if ids is not None:
-            statement = statement.where(CategoryRow.id.in_(ids))
-        return [Category(*row) for row in await self._session.execute(statement)]
+    async def categories(self, columns: Columns = None) -> list[Category]:
+        """All of them, by name."""
+        category = reading(Category, CategoryRow, columns, "id")
+        rows = await self._session.execute(select(*category.columns).order_by(CategoryRow.name))
+        return [category.of(row) for row in rows]
+
+    async def categories_of(self, ids: Sequence[str], columns: Columns = None) -> dict[str, Category]:
+        category = reading(Category, CategoryRow, columns, "id")
+        rows = await self._session.execute(select(*category.columns).where(CategoryRow.id.in_(ids)))
+        return {row.id: category.of(row) for row in rows}
 
     async def categories_named(self, names: Sequence[str]) -> list[Category]:
         statement = select(*_CATEGORY).where(CategoryRow.name.in_(names))

@@ -7,6 +7,7 @@ from commerce.jobs import events
 from commerce.media import jobs as media
 from commerce.orders import jobs as orders
 from commerce.promotions import jobs as promotions
+from commerce.recommendations import jobs as recommendations
 from commerce.reports import jobs as reports
 from commerce.upkeep import jobs as upkeep
 from commerce.webhooks import jobs as webhooks
@@ -19,6 +20,7 @@ __all__ = [
     "media",
     "orders",
     "promotions",
+    "recommendations",
     "reports",
     "upkeep",
     "webhooks",

@@ -1,6 +1,6 @@
 """Which orders: those that a principal may see, and how a list of them is narrowed. One model for REST and GraphQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ from commerce.accounts.principal import Principal
 from commerce.catalog.text import is_storable
 from commerce.orders.entities import State
 from commerce.orders.models import OrderRow
+from commerce.orders.rules import MAX_TEXT
+from core.errors import Invalid
 
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -23,6 +25,15 @@ class OrderFilter:
     email: str | None = None
     placed_after: datetime | None = None
     placed_before: datetime | None = None
+
+
+FILTERS = tuple(each.name for each in fields(OrderFilter))
+
+
+def require_bounds(wanted: OrderFilter) -> None:
+    """Raises Invalid."""
+    if wanted.email is not None and len(wanted.email) > MAX_TEXT:
+        raise Invalid(f"an address of {len(wanted.email)} characters; at most {MAX_TEXT} are taken")
 
 
 def visible_to(principal: Principal) -> ColumnElement[bool]:

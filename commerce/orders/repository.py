@@ -1,7 +1,7 @@
 """Every read of orders. The number of statements never depends on the number of rows."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -33,6 +33,7 @@ _HEAD = (
 )
 _NEWEST = Keyset("placed_at", OrderRow.placed_at, OrderRow.id, descending=True)  # type: ignore[arg-type]
 _Children = dict[str, list[Any]]
+PARTS = frozenset({"lines", "payments", "shipments"})  # the fields of an order that are tables of their own
 
 
 class OrderRepository(Repository):
@@ -48,33 +49,52 @@ class OrderRepository(Repository):
 
     async def orders(self, ids: Sequence[str], principal: Principal) -> list[Order]:
         """In the order of `ids`, without those that the principal may not see. Four statements."""
+        found = await self.visible(ids, principal)
+        return [found[order_id] for order_id in ids if order_id in found]
+
+    async def visible(
+        self, ids: Sequence[str], principal: Principal, parts: Collection[str] = PARTS
+    ) -> dict[str, Order]:
+        """Those that the principal may see, by id. One statement, and one for each part."""
         named = OrderRow.id.in_(filter(is_storable, ids))
         rows = (await self._session.execute(select(*_HEAD).where(named, visible_to(principal)))).all()
-        found = {order.id: order for order in await self._whole(rows)}
-        return [found[order_id] for order_id in ids if order_id in found]
+        return {order.id: order for order in await self._with(rows, parts)}
 
     async def page(self, wanted: OrderFilter, principal: Principal, *, page: int, size: int) -> Page[Order]:
         """A numbered page, newest first. Five statements."""
         found = await self.numbered_page(
             narrow(select(*_HEAD).where(visible_to(principal)), wanted).order_by(*_NEWEST.order()), page=page, size=size
         )
-        return Page(await self._whole(found.items), page, size, found.total)
+        return Page(await self._with(found.items, PARTS), page, size, found.total)
 
     async def slice(
-        self, wanted: OrderFilter, principal: Principal, *, limit: int, after: str | None, count: bool = False
+        self,
+        wanted: OrderFilter,
+        principal: Principal,
+        *,
+        limit: int,
+        after: str | None,
+        count: bool = False,
+        parts: Collection[str] = PARTS,
     ) -> Slice[Order]:
-        """A keyset page, newest first. Raises InvalidCursor."""
+        """A keyset page, newest first. One statement, and one for each part. Raises InvalidCursor."""
         statement = select(*_HEAD, OrderRow.placed_at.label("sort_value")).where(visible_to(principal))
         found = await self.keyset_page(narrow(statement, wanted), _NEWEST, limit=limit, after=after, count=count)
-        return Slice(await self._whole(found.items), found.cursors, found.has_next, found.total)
+        return Slice(await self._with(found.items, parts), found.cursors, found.has_next, found.total)
 
-    async def _whole(self, heads: Sequence[Row[Any]]) -> list[Order]:
-        """The orders of these rows, with what hangs on each. Three statements."""
-        ids = [head.id for head in heads]
-        lines = await self._children(OrderLineRow, OrderLineRow.position, ids)
-        payments = await self._children(PaymentRow, PaymentRow.id, ids)
-        shipments = await self._children(ShipmentRow, ShipmentRow.id, ids)
-        return [_order(head, lines[head.id], payments[head.id], shipments[head.id]) for head in heads]
+    async def _with(self, heads: Sequence[Row[Any]], parts: Collection[str]) -> list[Order]:
+        """The orders of these rows, with these parts. To ask an order for another part raises AttributeError: it is
+        not known to have none.
+        """
+        ids = {part: [head.id for head in heads] if part in parts else [] for part in PARTS}
+        lines = await self._children(OrderLineRow, OrderLineRow.position, ids["lines"])
+        payments = await self._children(PaymentRow, PaymentRow.id, ids["payments"])
+        shipments = await self._children(ShipmentRow, ShipmentRow.id, ids["shipments"])
+        found = [_order(head, lines[head.id], payments[head.id], shipments[head.id]) for head in heads]
+        for order in found:
+            for part in PARTS.difference(parts):
+                object.__delattr__(order, part)
+        return found
 
     async def _children(self, table: Any, order: Any, order_ids: Sequence[str]) -> _Children:
         """Ids sort by the time of their making."""

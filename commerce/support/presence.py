@@ -7,7 +7,7 @@ that is killed leaves its rows behind; the others remove what has not been renew
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from core.clock import Clock
 from core.database import Database, WriteSession, announce
 from core.hub import Hub
 from core.ids import new_id
+from core.recurring import Recurring
 from core.repository import parameter_chunks
 
 log = structlog.get_logger("portico.presence")
@@ -102,20 +103,18 @@ class Presence:
         self._coming: list[_Connection] = []
         self._going: list[_Connection] = []
         self._stale: set[str] = set()  # rooms to look at
-        self._woken = asyncio.Event()
+        self._keeping = Recurring("presence", self._keep_up, again_seconds=self._pace.again)
         self._renewed_at = 0.0  # by the loop's time
         self._wrote = False
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="portico-presence")
+        await self._keeping.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._keeping.__aexit__(kind, error, trace)
         if self._wrote:
             await self._clear()
 
@@ -136,7 +135,7 @@ class Presence:
         place = self._place(room)
         place.connections.add(connection)
         self._coming.append(connection)
-        self._woken.set()
+        self._keeping.wake()
         try:
             await entered
             connection.listening = True
@@ -160,19 +159,10 @@ class Presence:
 
     def _wake(self, room: str) -> None:
         self._stale.add(room)
-        self._woken.set()
+        self._keeping.wake()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._keep_up()
-            except Exception as error:  # noqa: BLE001  the database is away: there is a next time
-                log.warning("presence_waits", reason=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(self._pace.again)
-
-    async def _keep_up(self) -> None:
+    async def _keep_up(self) -> float:
         """One round: writes what has changed here, tells what has changed anywhere, waits for more."""
-        self._woken.clear()
         coming, self._coming = self._coming, []
         going, self._going = self._going, []
         try:
@@ -185,11 +175,9 @@ class Presence:
             _finish(coming, error)
             raise
         _finish(coming)
-        try:
-            async with asyncio.timeout(self._pace.look if self._places else None):
-                await self._woken.wait()
-        except TimeoutError:
+        if not await self._keeping.rest(self._pace.look if self._places else None):
             self._stale.update(self._places)
+        return 0.0
 
     async def _write(self, coming: Sequence[_Connection], going: Sequence[_Connection]) -> None:
         held = [connection for place in self._places.values() for connection in place.connections]

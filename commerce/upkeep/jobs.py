@@ -7,6 +7,7 @@ import structlog
 
 from commerce.accounts import sign_in, tickets
 from commerce.media.orphans import remove_orphans
+from commerce.usage.repository import forget_unused
 from commerce.webhooks import redelivery
 from core import eventlog, idempotency
 from core.database import WriteSession
@@ -28,6 +29,7 @@ CHORES: Mapping[str, Chore] = {
     "idempotency_keys": idempotency.forget_expired,
     "sign_ins": sign_in.forget_expired,
     "tickets": tickets.forget_expired,
+    "uses": forget_unused,
     "webhook_deliveries": lambda session, now: redelivery.forget_old(session, now - redelivery.RETENTION),
 }
 

@@ -4,13 +4,10 @@ The cursor moves in the transaction that makes the deliveries and their jobs, an
 many processes feed, and wherever they die, each event is turned once.
 """
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import structlog
 from sqlalchemy import Table, exists, select, update
 
 from commerce.events.envelope import event_source
@@ -22,15 +19,13 @@ from commerce.webhooks.repository import WebhookRepository, viewer_of
 from core.bulk import insert_rows
 from core.database import WriteSession
 from core.eventlog import Event, EventLog
+from core.recurring import Recurring
 from core.resources import Resources
 from core.tailer import Tailer
 
-log = structlog.get_logger("portico.webhooks")
 _BATCH = 500
 _MOST_DELIVERIES = 20  # of a transaction, or those of one event: each line takes milliseconds, and others write too
-_AGAIN_SECONDS = 2.0
 _BUSY_SECONDS = 0.2
-_END_SECONDS = 5.0  # for the batch that is being made
 
 
 class Feeder:
@@ -42,38 +37,24 @@ class Feeder:
         self._batch = batch
         self._enqueue = enqueuer(resources.jobs)
         self._source = event_source(resources.settings)
-        self._woken = asyncio.Event()
-        self._ending = False
+        self._feeding = Recurring("webhooks", self._turn)
 
     async def __aenter__(self) -> Self:
-        self._leave = self._tailer.follow(lambda _events: self._woken.set())
-        self._task = asyncio.create_task(self._run(), name="portico-webhooks")
+        self._leave = self._tailer.follow(lambda _events: self._feeding.wake())
+        await self._feeding.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
-        self._ending = True
-        self._woken.set()
-        await asyncio.wait([self._task], timeout=_END_SECONDS)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._feeding.__aexit__(kind, error, trace)
 
-    async def _run(self) -> None:
-        while not self._ending:
-            self._woken.clear()
-            try:
-                more = await self.feed()
-            except Exception as failure:  # noqa: BLE001  the database is away: there is a next time
-                log.warning("webhooks_not_fed", reason=f"{type(failure).__name__}: {failure}")
-                await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                if more is None:
-                    await asyncio.sleep(_BUSY_SECONDS)
-                elif not more and not self._ending:
-                    await self._woken.wait()
+    async def _turn(self) -> float | None:
+        more = await self.feed()
+        if more is None:
+            return _BUSY_SECONDS
+        return 0.0 if more else None
 
     async def feed(self) -> bool | None:
         """One batch; whether there may be more. None where another process does it at this moment."""

@@ -42,6 +42,15 @@ def expected_version(if_match: str | None) -> int | None:
     return int(versions[0])
 
 
+def cache_headers(tag: str, *, public: bool, vary: str = "Authorization") -> dict[str, str]:
+    """Shared caches may keep what is public, and must ask before each use: a write shows at once."""
+    return {
+        "ETag": tag,
+        "Cache-Control": "public, max-age=0, must-revalidate" if public else "private, no-cache",
+        "Vary": vary,
+    }
+
+
 def not_modified(headers: dict[str, str]) -> Response:
     """`headers` are those of the 200. Compression adds its Vary to answers with a body alone (RFC 9110, 15.4.5)."""
     vary = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))

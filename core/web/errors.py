@@ -44,6 +44,13 @@ class MethodNotAllowed(TransportError):
     title = "Method not allowed"
 
 
+class NotAcceptable(TransportError):
+    """The Accept header leaves out every media type that the answer can have."""
+
+    code = "not_acceptable"
+    title = "Not acceptable"
+
+
 class ContentTooLarge(TransportError):
     """The request's body is larger than this operation takes, as sent or after it was inflated."""
 
@@ -84,6 +91,7 @@ _STATUSES: Mapping[type[AppError], int] = {
     RateLimited: 429,
     Unavailable: 503,
     MethodNotAllowed: 405,
+    NotAcceptable: 406,
     ContentTooLarge: 413,
     UnsupportedMediaType: 415,
     RangeNotSatisfiable: 416,
@@ -96,6 +104,7 @@ _OF_STATUS: Mapping[int, type[AppError]] = {
     403: Denied,
     404: NotFound,
     405: MethodNotAllowed,
+    406: NotAcceptable,
     409: Conflict,
     410: Gone,
     413: ContentTooLarge,

@@ -9,22 +9,52 @@ import typer
 from core.settings import Settings
 from gateway.cli.console import refuse
 
+_SCHEMA = "schema.graphql"
+
 
 def contracts(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file differs.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a file differs, and say what changed.")
+    ] = False,
+    allow_breaking: Annotated[
+        bool, typer.Option("--allow-breaking", help="Write a schema.graphql that breaks clients of the one in DIR.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against", metavar="FILE", exists=True, dir_okay=False, help="Compare with this SDL: a release's."
+        ),
+    ] = None,
 ) -> None:
-    """Write openapi-v1.json, openapi-v2.json and schema.graphql."""
+    """Write openapi-v1.json, openapi-v2.json, asyncapi.json and schema.graphql.
+
+    The GraphQL schema is compared with the one in DIR, or in FILE, which stands for what clients know. What breaks them
+    is listed, and nothing is written.
+    """
     documents = _documents()
     drifted = [name for name, text in documents.items() if _read(folder / name) != text]
+    breaking = _say_changes(_read(against or folder / _SCHEMA), documents[_SCHEMA])
+    if check and drifted:
+        refuse(f"{', '.join(drifted)} in {folder} differ from the code: run `portico contracts {folder}`")
+    if breaking and not allow_breaking:
+        refuse(f"{breaking} of the changes to {_SCHEMA} break clients: see --allow-breaking")
     if check:
-        if drifted:
-            refuse(f"{', '.join(drifted)} in {folder} differ from the code: run `portico contracts {folder}`")
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in drifted:
         (folder / name).write_text(documents[name])
     typer.echo(f"{len(drifted)} of {len(documents)} files written to {folder}")
+
+
+def _say_changes(old: str | None, new: str) -> int:
+    """Each on a line, those that break first. How many do."""
+    from gateway.cli.schema_changes import Severity, schema_changes  # noqa: PLC0415  graphql-core is slow to load
+
+    changes = schema_changes(old, new) if old is not None else []
+    for severity, description in changes:
+        typer.echo(f"{severity}: {description}")
+    return sum(severity == Severity.BREAKING for severity, _ in changes)
 
 
 def _documents() -> dict[str, str]:
@@ -41,7 +71,7 @@ def _documents() -> dict[str, str]:
     return {
         **openapi,
         "asyncapi.json": asyncapi,
-        "schema.graphql": build_schema(production=settings.is_production).as_str() + "\n",
+        _SCHEMA: build_schema(production=settings.is_production).as_str() + "\n",
     }
 
 

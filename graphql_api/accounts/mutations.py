@@ -18,6 +18,7 @@ from graphql_api.accounts.types import (
     user_type,
 )
 from graphql_api.context import Info
+from graphql_api.cost_directives import WRITE
 from graphql_api.fields import field
 from graphql_api.once import OptionalIdempotencyKey, run_once
 from graphql_api.refusals import REFUSALS, Refused, told
@@ -34,7 +35,7 @@ class RegisterUserInput:
 
 @strawberry.type
 class AccountMutation:
-    @field("Makes a customer. Registering signs nobody in: `signIn` comes next.")
+    @field("Makes a customer. Registering signs nobody in: `signIn` comes next.", WRITE)
     async def register_user(
         self,
         info: Info,
@@ -56,7 +57,9 @@ class AccountMutation:
             return Refused(**told(error))
         return user_type(user)
 
-    @field("Signs in, with tokens that open GraphQL alone. Takes no idempotency key: each time is a new sign-in.")
+    @field(
+        "Signs in, with tokens that open GraphQL alone. Takes no idempotency key: each time is a new sign-in.", WRITE
+    )
     async def sign_in(
         self,
         info: Info,

@@ -8,14 +8,13 @@ import strawberry
 from commerce.accounts.principal import Principal
 from commerce.catalog import filters
 from commerce.catalog.repository import ProductRepository
-from core.errors import Invalid
 from graphql_api.catalog.types import Product, ProductEdge, product_type
 from graphql_api.context import Info
+from graphql_api.cost_directives import COUNT
 from graphql_api.fields import field
 from graphql_api.pagination import PageInfo, check_page, page_info
 from graphql_api.scalars import Long
-
-_LONGEST_QUERY = 200  # as on REST
+from graphql_api.selection import asked, columns
 
 
 @strawberry.enum(description="How a list of products is ordered; ties by id.")
@@ -33,7 +32,8 @@ class ProductSort(Enum):
 @strawberry.input(name="ProductFilter", description="All given conditions must hold.")
 class ProductFilterInput:
     q: str | None = strawberry.field(
-        default=None, description="Words, each of which begins a word of the product; 200 characters at most."
+        default=None,
+        description=f"Words, each of which begins a word of the product; {filters.MAX_QUERY} characters at most.",
     )
     category: str | None = strawberry.field(default=None, description="Name or slug.")
     vendor: str | None = strawberry.field(default=None, description="Exactly.")
@@ -54,7 +54,7 @@ class ProductConnection:
     page_info: PageInfo = strawberry.field(description="Whether more follow, and from where.")
     wanted: strawberry.Private[filters.ProductFilter]
 
-    @field("How many products fit in all. Counted only where it is asked for.")
+    @field("How many products fit in all. Counted only where it is asked for.", COUNT)
     async def total_count(self, info: Info) -> int:
         async with info.context.resources.database.read() as session:
             found = await ProductRepository(session).slice(
@@ -66,18 +66,30 @@ class ProductConnection:
 async def list_products(
     info: Info, *, first: int | None, after: str | None, wanted: ProductFilterInput | None, sort: ProductSort | None
 ) -> ProductConnection:
-    """Two statements, whatever the size of the page. Raises Invalid and InvalidCursor."""
-    size = check_page(first, after)
-    narrowed = _product_filter(wanted or ProductFilterInput(), info.context.principal)
     order = cast("filters.SortName", sort.value) if sort else filters.DEFAULT_SORT
-    async with info.context.resources.database.read() as session:
-        repository = ProductRepository(session)
-        found = await repository.slice(narrowed, order, limit=size, after=after)
-        heads = await repository.heads([key.id for key in found.items])
+    return await _page(info, first, after, wanted or ProductFilterInput(), order)
+
+
+async def search_products(info: Info, *, query: str, first: int | None, after: str | None) -> ProductConnection:
+    return await _page(info, first, after, ProductFilterInput(q=query), None)
+
+
+async def _page(
+    info: Info, first: int | None, after: str | None, wanted: ProductFilterInput, order: filters.SortName | None
+) -> ProductConnection:
+    """One statement, whatever the size of the page; none where only the total is asked for. The best match first
+    without an order. Raises Invalid and InvalidCursor.
+    """
+    size = check_page(first, after)
+    limit = size if asked(info, ProductConnection) - {"totalCount"} else 0
+    narrowed = _product_filter(wanted, info.context.principal)
+    async with info.context.loaders.lists.read() as session:
+        found = await ProductRepository(session).slice_of_heads(
+            narrowed, order, limit=limit, after=after, columns=columns(info, Product)
+        )
     edges = [
-        ProductEdge(cursor=cursor, node=product_type(heads[key.id]))
-        for key, cursor in zip(found.items, found.cursors, strict=True)
-        if key.id in heads  # deleted between the two statements
+        ProductEdge(cursor=cursor, node=product_type(head))
+        for head, cursor in zip(found.items, found.cursors, strict=True)
     ]
     return ProductConnection(
         nodes=[edge.node for edge in edges],
@@ -88,18 +100,8 @@ async def list_products(
 
 
 def _product_filter(given: ProductFilterInput, principal: Principal) -> filters.ProductFilter:
-    if given.q is not None and len(given.q) > _LONGEST_QUERY:
-        raise Invalid(f"q has {len(given.q)} characters; at most {_LONGEST_QUERY} are taken")
-    for name, price in (("minPrice", given.min_price), ("maxPrice", given.max_price)):
-        if price is not None and price < 0:
-            raise Invalid(f"{name} is below nought")
-    return filters.ProductFilter(
-        q=given.q,
-        category=given.category,
-        vendor=given.vendor,
-        tag=given.tag,
-        min_price=given.min_price,
-        max_price=given.max_price,
-        in_stock=given.in_stock,
-        include_unpublished=principal.sees_unpublished,
-    )
+    """Raises Invalid."""
+    said = {name: getattr(given, name) for name in filters.FILTERS}
+    wanted = filters.ProductFilter(**said, include_unpublished=principal.sees_unpublished)
+    filters.require_bounds(wanted)
+    return wanted

@@ -1,18 +1,18 @@
 """The list of orders: how it is narrowed and paged, by the same filter and keyset as on REST."""
 
 from datetime import datetime
-from typing import cast
 
 import strawberry
 
 from commerce.accounts.principal import Principal
-from commerce.orders.entities import State
-from commerce.orders.filters import OrderFilter
+from commerce.orders.filters import FILTERS, OrderFilter, require_bounds
 from commerce.orders.repository import OrderRepository
 from graphql_api.context import Info
-from graphql_api.fields import field
+from graphql_api.cost_directives import COUNT
+from graphql_api.fields import field, plain
 from graphql_api.orders.types import Order, OrderEdge, OrderState, order_type
 from graphql_api.pagination import PageInfo, check_page, page_info
+from graphql_api.selection import asked, columns
 
 
 @strawberry.input(name="OrderFilter", description="All given conditions must hold.")
@@ -30,7 +30,7 @@ class OrderConnection:
     page_info: PageInfo = strawberry.field(description="Whether more follow, and from where.")
     wanted: strawberry.Private[OrderFilter]
 
-    @field("How many orders fit in all. Counted only where it is asked for.")
+    @field("How many orders fit in all. Counted only where it is asked for.", COUNT)
     async def total_count(self, info: Info) -> int:
         async with info.context.resources.database.read() as session:
             found = await OrderRepository(session).slice(
@@ -42,11 +42,16 @@ class OrderConnection:
 async def list_orders(
     info: Info, principal: Principal, *, first: int | None, after: str | None, wanted: OrderFilterInput | None
 ) -> OrderConnection:
-    """A fixed number of statements, whatever the size of the page. Raises Invalid and InvalidCursor."""
+    """A fixed number of statements, whatever the size of the page; none where only the total is asked for. Raises
+    Invalid and InvalidCursor.
+    """
     size = check_page(first, after)
+    limit = size if asked(info, OrderConnection) - {"totalCount"} else 0
     narrowed = _order_filter(wanted or OrderFilterInput())
-    async with info.context.resources.database.read() as session:
-        found = await OrderRepository(session).slice(narrowed, principal, limit=size, after=after)
+    async with info.context.loaders.lists.read() as session:
+        found = await OrderRepository(session).slice(
+            narrowed, principal, limit=limit, after=after, parts=columns(info, Order)
+        )
     edges = [
         OrderEdge(cursor=cursor, node=order_type(order))
         for order, cursor in zip(found.items, found.cursors, strict=True)
@@ -60,9 +65,7 @@ async def list_orders(
 
 
 def _order_filter(given: OrderFilterInput) -> OrderFilter:
-    return OrderFilter(
-        state=cast("State", given.state.value) if given.state else None,
-        email=given.email,
-        placed_after=given.placed_after,
-        placed_before=given.placed_before,
-    )
+    """Raises Invalid."""
+    wanted = OrderFilter(**{name: plain(getattr(given, name)) for name in FILTERS})
+    require_bounds(wanted)
+    return wanted

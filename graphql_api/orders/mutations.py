@@ -1,6 +1,7 @@
 """What can be done with orders. Each mutation builds the command that REST builds, and runs it under the same key."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import strawberry
@@ -14,9 +15,10 @@ from commerce.promotions import errors as promotions
 from core.database import WriteSession
 from graphql_api.auth import require_scope
 from graphql_api.context import Info
+from graphql_api.cost_directives import WRITE
 from graphql_api.fields import field
 from graphql_api.once import IdempotencyKey, OptionalIdempotencyKey, run_once
-from graphql_api.orders.inputs import PlaceOrderInput, place_command
+from graphql_api.orders.inputs import PlaceOrderInput, place_command, place_in_order
 from graphql_api.orders.types import (
     CancelOrderResult,
     InvalidOrderState,
@@ -33,7 +35,7 @@ C = TypeVar("C")
 
 @strawberry.type
 class OrderMutation:
-    @field("Places an order and takes its stock, all of it or none. Needs `orders:write`.")
+    @field("Places an order and takes its stock, all of it or none. Needs `orders:write`.", WRITE)
     async def place_order(
         self,
         info: Info,
@@ -41,24 +43,25 @@ class OrderMutation:
         idempotency_key: IdempotencyKey,
     ) -> PlaceOrderResult | None:
         principal = require_scope(info, "orders:write")
-        command = place_command(input, info.context.resources.settings.shop.currency)
+        place_of = partial(place_in_order, input)
         try:
+            command = place_command(input, info.context.resources.settings.shop.currency)
             order = await _run(info, principal, idempotency_key, command, OrderService.place)
         except errors.OutOfStock as error:
             return OutOfStock(
-                **told(error),
+                **told(error, place_of),
                 variant_id=strawberry.ID(error.variant_id),
                 sku=error.sku,
                 requested=error.requested,
                 available=error.available,
             )
         except promotions.PromotionNotApplicable as error:
-            return PromotionNotApplicable(**told(error))
+            return PromotionNotApplicable(**told(error, place_of))
         except REFUSALS as error:
-            return Refused(**told(error))
+            return Refused(**told(error, place_of))
         return order_type(order)
 
-    @field("Cancels an order that is not shipped, and gives its stock back, once. Needs `orders:write`.")
+    @field("Cancels an order that is not shipped, and gives its stock back, once. Needs `orders:write`.", WRITE)
     async def cancel_order(
         self,
         info: Info,

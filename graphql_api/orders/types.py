@@ -1,4 +1,4 @@
-"""The orders' types: REST's shapes in camelCase. An order is read whole, so that nothing below it asks again."""
+"""The orders' types: REST's shapes in camelCase. What hangs on an order comes with it, where it is asked for."""
 
 from datetime import datetime
 from enum import Enum
@@ -7,6 +7,8 @@ from typing import Annotated
 import strawberry
 
 from commerce.orders import entities
+from graphql_api.cost_directives import sized
+from graphql_api.fields import column, field
 from graphql_api.money import Money, money_type
 from graphql_api.node import Node
 from graphql_api.pagination import Edge
@@ -57,18 +59,46 @@ class Shipment:
 
 @strawberry.type(description="What was bought, at which price, and what became of it.")
 class Order(Node):
-    number: int = strawberry.field(description="For people: it counts up, with gaps.")
-    state: OrderState = strawberry.field(description="What became of it.")
-    email: str = strawberry.field(description="Where its news go.")
-    lines: list[OrderLine] = strawberry.field(description="All of them; at least one.")
-    promotion: AppliedPromotion | None = strawberry.field(description="null: none applied.")
-    subtotal: Money = strawberry.field(description="Of all lines.")
-    discount: Money = strawberry.field(description="What the promotion takes off, at most the subtotal.")
-    shipping: Money = strawberry.field(description="For sending it.")
-    total: Money = strawberry.field(description="Subtotal minus discount plus shipping.")
-    payments: list[Payment] = strawberry.field(description="All of them, oldest first.")
-    shipments: list[Shipment] = strawberry.field(description="All of them, oldest first.")
-    placed_at: datetime = strawberry.field(description="When it was placed.")
+    row: strawberry.Private[entities.Order]
+    number: int = column("For people: it counts up, with gaps.")
+    email: str = column("Where its news go.")
+    placed_at: datetime = column("When it was placed.")
+
+    @field("What became of it.", reads=("state",))
+    def state(self) -> OrderState:
+        return OrderState(self.row.state)
+
+    @field("All of them; at least one.", sized(5), reads=("lines",))
+    def lines(self) -> list[OrderLine]:
+        return [_line(line) for line in self.row.lines]
+
+    @field("null: none applied.", reads=("promotion",))
+    def promotion(self) -> AppliedPromotion | None:
+        return _promotion(self.row.promotion) if self.row.promotion else None
+
+    @field("Of all lines.", reads=("lines",))
+    def subtotal(self) -> Money:
+        return money_type(self.row.subtotal)
+
+    @field("What the promotion takes off, at most the subtotal.", reads=("discount",))
+    def discount(self) -> Money:
+        return money_type(self.row.discount)
+
+    @field("For sending it.", reads=("shipping",))
+    def shipping(self) -> Money:
+        return money_type(self.row.shipping)
+
+    @field("Subtotal minus discount plus shipping.", reads=("lines", "discount", "shipping"))
+    def total(self) -> Money:
+        return money_type(self.row.total)
+
+    @field("All of them, oldest first.", sized(2), reads=("payments",))
+    def payments(self) -> list[Payment]:
+        return [_payment(payment) for payment in self.row.payments]
+
+    @field("All of them, oldest first.", sized(2), reads=("shipments",))
+    def shipments(self) -> list[Shipment]:
+        return [_shipment(shipment) for shipment in self.row.shipments]
 
 
 @strawberry.type(description="An order and its place in the list.")
@@ -105,21 +135,7 @@ CancelOrderResult = Annotated[
 
 
 def order_type(order: entities.Order) -> Order:
-    return Order(
-        id=strawberry.ID(order.id),
-        number=order.number,
-        state=OrderState(order.state),
-        email=order.email,
-        lines=[_line(line) for line in order.lines],
-        promotion=_promotion(order.promotion) if order.promotion else None,
-        subtotal=money_type(order.subtotal),
-        discount=money_type(order.discount),
-        shipping=money_type(order.shipping),
-        total=money_type(order.total),
-        payments=[_payment(payment) for payment in order.payments],
-        shipments=[_shipment(shipment) for shipment in order.shipments],
-        placed_at=order.placed_at,
-    )
+    return Order(id=strawberry.ID(order.id), row=order)
 
 
 def _line(line: entities.Line) -> OrderLine:

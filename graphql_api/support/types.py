@@ -1,10 +1,13 @@
 """Support chat's types: REST's shapes in camelCase."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
+from commerce.support import entities
 from core.eventlog import Event
+from graphql_api.refusals import Refused, UserError
 
 
 @strawberry.type(description="Who wrote a message.")
@@ -23,6 +26,30 @@ class SupportMessage:
     to: strawberry.ID | None = strawberry.field(description="Whom alone it is for; null: for all in the room.")
     text: str = strawberry.field(description="What was said.")
     created_at: datetime = strawberry.field(description="When it was said.")
+
+
+@strawberry.type(description="A personal message is for somebody who is in the room, or was.")
+class UnknownRecipient(UserError):
+    pass
+
+
+SendSupportMessageResult = Annotated[
+    SupportMessage | UnknownRecipient | Refused,
+    strawberry.union(name="SendSupportMessageResult", description="The message, or why it was not sent."),
+]
+
+
+def sent_type(message: entities.Message) -> SupportMessage:
+    author = message.author
+    return SupportMessage(
+        id=strawberry.ID(message.id),
+        cursor=message.cursor,
+        room=message.room,
+        author=SupportAuthor(id=strawberry.ID(author.id), name=author.name, staff=author.is_staff),
+        to=strawberry.ID(message.to) if message.to is not None else None,
+        text=message.text,
+        created_at=message.created_at,
+    )
 
 
 def message_type(event: Event) -> SupportMessage:

@@ -22,16 +22,18 @@ class _Input(BaseModel):
 
 
 class Register(_Input):
+    # What is too little or too much is the domain's to say, the same at every door.
     email: str = Field(
-        max_length=254,
-        json_schema_extra={"format": "email"},
+        json_schema_extra={"maxLength": 254, "format": "email"},
         description="Kept in lower case.",
         examples=["ada@example.com"],
     )
     password: str = Field(
-        min_length=MIN_PASSWORD, max_length=MAX_PASSWORD, repr=False, examples=["correct horse battery staple"]
+        json_schema_extra={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD},
+        repr=False,
+        examples=["correct horse battery staple"],
     )
-    name: Name = Field(examples=["Ada Lovelace"])
+    name: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME}, examples=["Ada Lovelace"])
 
 
 class Registered(BaseModel):

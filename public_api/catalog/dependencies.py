@@ -1,13 +1,19 @@
-"""The catalogue for endpoints: a repository to read with, a service to write with."""
+"""The catalogue for endpoints: a repository to read with, a service to write with, and commands done once."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header
 
+from commerce.accounts.principal import Principal
+from commerce.catalog.commands import CreateProduct, UpdateProduct
+from commerce.catalog.entities import PRODUCT, Product
 from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService
+from commerce.catalog.writing import changing, creation
 from core.web.dependencies import ReadSessionDep, ResourcesDep, WriteSessionDep
-from public_api.auth import PrincipalDep
+from public_api.auth import CatalogWriter, PrincipalDep
+from public_api.once import Once, OnceDep
 
 
 async def get_products(session: ReadSessionDep) -> ProductRepository:
@@ -18,8 +24,29 @@ async def get_catalog(session: WriteSessionDep, resources: ResourcesDep, princip
     return CatalogService(session, resources.clock, actor=principal.name)
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogDesk:
+    """Per request. Does a command in a transaction of its own, once for each Idempotency-Key."""
+
+    once: Once
+    principal: Principal
+
+    async def create(self, command: CreateProduct) -> Product:
+        action = creation(command, self.once.resources, actor=self.principal.name)
+        return await self.once.run(command, action, PRODUCT)
+
+    async def update(self, command: UpdateProduct) -> Product:
+        action = changing(command, self.once.resources, actor=self.principal.name)
+        return await self.once.run(command, action, PRODUCT)
+
+
+async def get_desk(principal: CatalogWriter, once: OnceDep) -> CatalogDesk:
+    return CatalogDesk(once, principal)
+
+
 ProductsDep = Annotated[ProductRepository, Depends(get_products, scope="function")]
 CatalogDep = Annotated[CatalogService, Depends(get_catalog, scope="function")]
+DeskDep = Annotated[CatalogDesk, Depends(get_desk)]
 IfNoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="ETag of your copy: 304 if it is current.")
 ]

@@ -1,5 +1,6 @@
 """REST v1 of the catalogue."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -7,11 +8,12 @@ from starlette.responses import RedirectResponse
 
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
 from core.errors import FieldError, Invalid, StaleVersion
+from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.pagination import MAX_DEPTH
 from core.web.conditional import expected_version, is_current, not_modified, tag_of, version_tag
-from core.web.dependencies import ResourcesDep
+from core.web.idempotency import InvalidIdempotencyKey
 from public_api.auth import CatalogWriter, PrincipalDep
-from public_api.catalog.dependencies import CatalogDep, IfMatch, IfNoneMatch, ProductsDep
+from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ProductsDep
 from public_api.catalog.reading import cache_headers, product_filter
 from public_api.catalog.schemas import (
     CategoryList,
@@ -21,18 +23,18 @@ from public_api.catalog.schemas import (
     ProductPage,
     ProductUpdate,
     category_schema,
-    changed_data,
-    product_data,
+    create_command,
     product_schema,
+    update_command,
 )
+from public_api.deprecated import superseded
 from public_api.errors import problems
 from public_api.routing import public_router
 
 router = public_router(tags=["Catalogue"])
+_KEY_FAULTS = (InvalidIdempotencyKey, IdempotencyKeyReused, IdempotencyInProgress)
 # Where a client, or a testing tool, can go on from a product (OpenAPI links).
 _NEXT = {"addImage": {"operationId": "upload_image", "parameters": {"product_id": "$response.body#/id"}}}
-# RFC 9745: since when the numbered pages are superseded, and by what.
-DEPRECATED_SINCE = "@1795305600"
 # Where a client, or a testing tool, can go on from a list (OpenAPI links).
 _ORDER = {
     "order": {
@@ -51,9 +53,9 @@ _ORDER = {
     response_model=ProductPage,
     summary="List products",
     responses={200: {"description": "The products", "links": _ORDER}, 304: {"description": "Not modified"}},
+    **superseded("/public/v2/products", date(2026, 11, 22)),
 )
 async def list_products(
-    request: Request,
     response: Response,
     query: Annotated[PageQuery, Query()],
     principal: PrincipalDep,
@@ -66,12 +68,7 @@ async def list_products(
         raise Invalid("this deep, use /public/v2/products, which pages by cursor", errors=(fault,))
     found = await products.page(product_filter(query, principal), query.sort, page=query.page, size=query.size)
     tag = tag_of(((key.id, key.version) for key in found.items), found.page, found.size, found.total)
-    successor = str(request.url_for("public:v2:list_products"))
-    headers = {
-        **cache_headers(principal, tag),
-        "Deprecation": DEPRECATED_SINCE,
-        "Link": f'<{successor}>; rel="successor-version"',
-    }
+    headers = cache_headers(principal, tag)
     if is_current(if_none_match, tag):
         return not_modified(headers)
     response.headers.update(headers)
@@ -122,20 +119,17 @@ async def get_product(
     summary="Create a product",
     responses={
         201: {"description": "The product", "links": _NEXT},
-        **problems(InvalidProduct, DuplicateHandle, DuplicateSku),
+        **problems(InvalidProduct, DuplicateHandle, DuplicateSku, *_KEY_FAULTS),
     },
 )
 async def create_product(
     request: Request,
     response: Response,
     body: ProductCreate,
-    _principal: CatalogWriter,
-    catalog: CatalogDep,
-    resources: ResourcesDep,
+    desk: DeskDep,
 ) -> Product:
     """A product without a handle gets a free one, made from its title."""
-    handle = body.handle if body.handle is not None else await catalog.free_handle(body.title)
-    product = await catalog.create(product_data(body, handle, resources.settings.shop.currency))
+    product = await desk.create(create_command(body))
     response.headers["Location"] = str(request.url_for("public:v1:get_product", id_or_handle=product.head.id))
     response.headers["ETag"] = version_tag(product.head.version)
     return product_schema(product)
@@ -145,20 +139,17 @@ async def create_product(
     "/products/{product_id}",
     response_model=Product,
     summary="Change a product",
-    responses=problems(ProductNotFound, InvalidProduct, DuplicateHandle, DuplicateSku, StaleVersion),
+    responses=problems(ProductNotFound, InvalidProduct, DuplicateHandle, DuplicateSku, StaleVersion, *_KEY_FAULTS),
 )
 async def update_product(
     response: Response,
     product_id: str,
     body: ProductUpdate,
-    _principal: CatalogWriter,
-    catalog: CatalogDep,
+    desk: DeskDep,
     if_match: IfMatch = None,
 ) -> Product:
     """Fields that are left out stay. With If-Match, only if the product is still the one that was read."""
-    product = await catalog.update(
-        product_id, lambda before: changed_data(body, before), expected_version=expected_version(if_match)
-    )
+    product = await desk.update(update_command(product_id, body, expected_version(if_match)))
     response.headers["ETag"] = version_tag(product.head.version)
     return product_schema(product)
 

@@ -1,10 +1,9 @@
 """What both versions share when they read: filters, cache headers, and the way from a key to a product."""
 
 from commerce.accounts.principal import Principal
-from commerce.catalog.filters import ProductFilter
+from commerce.catalog.filters import FILTERS, ProductFilter
+from core.web import conditional
 from public_api.catalog.schemas import PageQuery, SliceQuery
-
-FILTERS = ("q", "category", "vendor", "tag", "min_price", "max_price", "in_stock")
 
 
 def product_filter(query: PageQuery | SliceQuery, principal: Principal) -> ProductFilter:
@@ -13,10 +12,4 @@ def product_filter(query: PageQuery | SliceQuery, principal: Principal) -> Produ
 
 
 def cache_headers(principal: Principal, tag: str) -> dict[str, str]:
-    """Shared caches may keep what anonymous callers see, and must ask before each use: a write shows at once."""
-    anonymous = principal.kind == "anonymous"
-    return {
-        "ETag": tag,
-        "Cache-Control": "public, max-age=0, must-revalidate" if anonymous else "private, no-cache",
-        "Vary": "Authorization",
-    }
+    return conditional.cache_headers(tag, public=principal.kind == "anonymous")

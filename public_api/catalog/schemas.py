@@ -1,17 +1,21 @@
 """The catalogue's JSON: what is read, what is sent in, and the way from and to the domain's values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from commerce.catalog import entities
-from commerce.catalog.commands import SINGLE_VARIANT, ImageData, ProductData, VariantData
-from commerce.catalog.errors import InvalidProduct
-from commerce.catalog.filters import SortName
-from core.errors import FieldError
+from commerce.catalog.commands import (
+    CreateProduct,
+    GivenPrice,
+    GivenVariant,
+    ImageData,
+    ProductChange,
+    UpdateProduct,
+)
+from commerce.catalog.filters import MAX_PRICE, MAX_QUERY, SortName
 
 Status = Annotated[entities.Status, Field(description="Only active products are shown to the public.")]
 
@@ -91,13 +95,13 @@ class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     q: Annotated[
-        str | None, Field(max_length=200, description="Words, each of which begins a word of the product.")
+        str | None, Field(max_length=MAX_QUERY, description="Words, each of which begins a word of the product.")
     ] = None
     category: Annotated[str | None, Field(description="Name or slug.")] = None
     vendor: Annotated[str | None, Field()] = None
     tag: Annotated[str | None, Field()] = None
-    min_price: Annotated[int | None, Field(ge=0, le=2**53, description="In minor units.")] = None
-    max_price: Annotated[int | None, Field(ge=0, le=2**53, description="In minor units.")] = None
+    min_price: Annotated[int | None, Field(ge=0, le=MAX_PRICE, description="In minor units.")] = None
+    max_price: Annotated[int | None, Field(ge=0, le=MAX_PRICE, description="In minor units.")] = None
     in_stock: Annotated[bool | None, Field(description="Whether some variant can be bought now.")] = None
     sort: Annotated[SortName | None, Field(description="`-` for descending; -created_at without one.")] = None
 
@@ -118,7 +122,8 @@ class _Input(BaseModel):
 
 
 class MoneyInput(_Input):
-    amount: StrictInt = Field(ge=0, description="In minor units.", examples=[4999])
+    # What is too little or too much is the domain's to say, the same at every door.
+    amount: StrictInt = Field(description="In minor units.", examples=[4999], json_schema_extra={"minimum": 0})
     currency: str | None = Field(None, description="The shop's, if it is left out.", examples=["USD"])
 
 
@@ -156,7 +161,7 @@ class ImageInput(_Input):
 
 class ProductCreate(_Input):
     title: str = Field(examples=["Ridge Rain Jacket"])
-    variants: list[VariantInput] = Field(min_length=1)
+    variants: list[VariantInput] = Field(json_schema_extra={"minItems": 1})
     handle: str | None = Field(None, description="Made from the title, if it is left out.")
     description: str = Field("", description="HTML; what is not safe to show is taken out.")
     vendor: str = ""
@@ -226,70 +231,50 @@ def _variant_schema(variant: entities.Variant, currency: str) -> Variant:
     )
 
 
-def product_data(body: ProductCreate, handle: str, currency: str) -> ProductData:
-    """Raises InvalidProduct for a price in another currency than the shop's."""
-    return replace(
-        ProductData(handle=handle, title=body.title, variants=(), currency=currency),
-        **_fields(body, set(ProductCreate.model_fields) - {"handle", "title"}, currency),
+def create_command(body: ProductCreate) -> CreateProduct:
+    """The same as GraphQL's for the same request, or no key would be known on both."""
+    return CreateProduct(
+        title=body.title,
+        variants=_given_variants(body.variants),
+        handle=body.handle,
+        description=body.description,
+        vendor=body.vendor,
+        category=_category_name(body.category),
+        tags=tuple(body.tags),
+        status=body.status,
+        images=_images(body.images),
     )
 
 
-def changed_data(body: ProductUpdate, before: ProductData) -> ProductData:
-    """The product with the fields that the body names. Raises InvalidProduct as `product_data` does."""
-    fields = _fields(body, body.model_fields_set, before.currency)
-    if "variants" in fields:
-        # What a caller cannot say stays: the kept columns of variants that stay.
-        extras = {tuple(old.options.values()): old.extra for old in before.variants}
-        fields["variants"] = tuple(
-            replace(variant, extra=extras.get(tuple(variant.options.values()), {})) for variant in fields["variants"]
-        )
-    if "images" in fields:
-        kept = {old.url: old.extra for old in before.images}
-        fields["images"] = tuple(replace(image, extra=kept.get(image.url, {})) for image in fields["images"])
-    return replace(before, **fields)
+def update_command(product_id: str, body: ProductUpdate, expected_version: int | None) -> UpdateProduct:
+    """As `create_command`."""
+    values: ProductChange = {
+        "title": body.title,
+        "variants": _given_variants(body.variants),
+        "handle": body.handle,
+        "description": body.description,
+        "vendor": body.vendor,
+        "category": _category_name(body.category),
+        "tags": tuple(body.tags),
+        "status": body.status,
+        "images": _images(body.images),
+    }
+    given = {name: value for name, value in values.items() if name in body.model_fields_set}
+    return UpdateProduct(product_id, cast("ProductChange", given), expected_version)
 
 
-def _fields(body: ProductCreate | ProductUpdate, names: set[str], currency: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: getattr(body, name) for name in names}
-    if isinstance(body.category, CategoryInput) and "category" in fields:
-        fields["category"] = body.category.name
-    if "tags" in fields:
-        fields["tags"] = tuple(body.tags)
-    if "images" in fields:
-        fields["images"] = tuple(ImageData(**image.model_dump(exclude={"id"})) for image in body.images)
-    if "variants" in fields:
-        options = _option_names(body.variants)
-        fields["options"] = options
-        fields["variants"] = _variants(body.variants, options, currency)
-    return fields
+def _category_name(given: str | CategoryInput | None) -> str | None:
+    return given.name if isinstance(given, CategoryInput) else given
 
 
-def _option_names(variants: Sequence[VariantInput]) -> tuple[str, ...]:
-    """Those of the first variant: the others must have the same."""
-    return tuple(_options(variants[0])) if variants else tuple(SINGLE_VARIANT)
-
-
-def _options(variant: VariantInput) -> dict[str, str]:
-    if variant.options:
-        return variant.options
-    return {"Title": variant.title} if variant.title else SINGLE_VARIANT
-
-
-def _variants(variants: Sequence[VariantInput], names: Sequence[str], currency: str) -> tuple[VariantData, ...]:
-    foreign = [
-        FieldError(f"/variants/{index}/{name}/currency", "invalid", f"prices of this shop are in {currency}")
-        for index, variant in enumerate(variants)
-        for name, money in (("price", variant.price), ("compare_at_price", variant.compare_at_price))
-        if money is not None and money.currency not in (None, currency)
-    ]
-    if foreign:
-        raise InvalidProduct(foreign[0].message, errors=tuple(foreign))
+def _given_variants(variants: Sequence[VariantInput]) -> tuple[GivenVariant, ...]:
     return tuple(
-        VariantData(
-            price=variant.price.amount,
-            options=_in_order(_options(variant), names),
+        GivenVariant(
+            price=_given_price(variant.price),
+            options=variant.options,
+            title=variant.title,
             sku=variant.sku,
-            compare_at_price=variant.compare_at_price.amount if variant.compare_at_price else None,
+            compare_at_price=_given_price(variant.compare_at_price) if variant.compare_at_price else None,
             stock=variant.stock,
             inventory_policy=variant.inventory_policy,
             weight_grams=variant.weight_grams,
@@ -299,7 +284,9 @@ def _variants(variants: Sequence[VariantInput], names: Sequence[str], currency: 
     )
 
 
-def _in_order(options: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """The options in the order of the product's; JSON objects have none."""
-    rank = {name: index for index, name in enumerate(names)}
-    return dict(sorted(options.items(), key=lambda item: rank.get(item[0], len(rank))))
+def _given_price(price: MoneyInput) -> GivenPrice:
+    return GivenPrice(price.amount, price.currency)
+
+
+def _images(images: Sequence[ImageInput]) -> tuple[ImageData, ...]:
+    return tuple(ImageData(**image.model_dump(exclude={"id"})) for image in images)

@@ -27,10 +27,10 @@ from core.eventlog import CursorTooOld, Event, EventLog, event_id, position_of
 from core.pagination import InvalidCursor
 from core.streams.broadcast import Broadcast, Draining, TooSlow
 from core.streams.places import Places, TooManyStreams
-from core.web.dependencies import BroadcastDep, ResourcesDep
+from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
 from core.web.errors import failure_of
 from core.web.event_stream import EventStreamResponse, joined
-from public_api.auth import RequireScope, RequireSomebody, TokenDep, WatchDep
+from public_api.auth import RequireScope, RequireSomebody, TokenDep, WatchDep, charged
 from public_api.errors import problem_renderer, problems
 from public_api.events.endpoints import Narrowed
 from public_api.routing import public_router
@@ -61,10 +61,18 @@ class StreamQuery(Narrowed):
     ] = None
 
 
-async def get_caller(query: Annotated[StreamQuery, Query()], token: TokenDep, resources: ResourcesDep) -> Principal:
+async def get_caller(
+    request: Request,
+    query: Annotated[StreamQuery, Query()],
+    token: TokenDep,
+    resources: ResourcesDep,
+    address: ClientAddressDep,
+) -> Principal:
     if query.ticket is not None:
-        return await principal_of_ticket(query.ticket, "events", resources)
-    return await principal_for(token, resources, "public")
+        finding = principal_of_ticket(query.ticket, "events", resources)
+    else:
+        finding = principal_for(token, resources, "public")
+    return await charged(request, resources, address, finding)
 
 
 @dataclass(frozen=True, slots=True)

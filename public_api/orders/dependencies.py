@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Query
 
 from commerce.accounts.principal import Principal
 from commerce.orders.entities import ORDER, Order
-from commerce.orders.filters import OrderFilter
+from commerce.orders.filters import FILTERS, OrderFilter
 from commerce.orders.repository import OrderRepository
 from commerce.orders.service import OrderService
 from core.database import WriteSession
@@ -36,7 +36,7 @@ class OrderFilters:
     """Which orders a list has."""
 
     async def __call__(self, query: QueryDep) -> OrderFilter:
-        return OrderFilter(query.state, query.email, query.placed_after, query.placed_before)
+        return OrderFilter(**{name: getattr(query, name) for name in FILTERS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from commerce.promotions.errors import PromotionNotApplicable
 from core.errors import Invalid
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.money import CurrencyMismatch
-from core.web.conditional import is_current, not_modified, tag_of, version_tag
+from core.web.conditional import cache_headers, is_current, not_modified, tag_of, version_tag
 from core.web.dependencies import SettingsDep
 from core.web.idempotency import IdempotencyKeyRequired, InvalidIdempotencyKey
 from public_api.errors import problems
@@ -115,7 +115,7 @@ async def list_orders(
     """Newest first. Customers see their own; staff and the shop's own keys see all."""
     found = await orders.page(wanted, principal, page=paging.page, size=paging.size)
     tag = tag_of(((order.id, order.version) for order in found.items), found.page, found.size, found.total)
-    headers = _cache_headers(tag)
+    headers = cache_headers(tag, public=False)
     if is_current(if_none_match, tag):
         return not_modified(headers)
     response.headers.update(headers)
@@ -141,7 +141,7 @@ async def get_order(
     order = await orders.get(order_id, principal)
     if order is None:
         raise OrderNotFound(f"no order {order_id[:100]!r}")
-    headers = _cache_headers(version_tag(order.version))
+    headers = cache_headers(version_tag(order.version), public=False)
     if is_current(if_none_match, headers["ETag"]):
         return not_modified(headers)
     response.headers.update(headers)
@@ -193,7 +193,3 @@ async def ship_order(response: Response, order_id: str, body: ShipmentCreate, de
     order = await desk.run(ship_command(order_id, body), OrderService.ship)
     response.headers["ETag"] = version_tag(order.version)
     return order_schema(order)
-
-
-def _cache_headers(tag: str) -> dict[str, str]:
-    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}

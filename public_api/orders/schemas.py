@@ -106,10 +106,11 @@ class OrderLineInput(_Input):
 
     variant_id: str | None = Field(None, description="`var_...`")
     sku: str | None = Field(None, description="In the demo catalogue there is this one.", examples=["JKT-RIDGE-S-MOSS"])
-    quantity: StrictInt = Field(ge=1, le=MAX_QUANTITY, examples=[2])
+    quantity: StrictInt = Field(json_schema_extra={"minimum": 1, "maximum": MAX_QUANTITY}, examples=[2])
 
 
 class OrderCreate(_Input):
+    # What is too little or too much is the domain's to say, the same at every door.
     model_config = ConfigDict(
         json_schema_extra={
             "example": {"lines": [{"sku": "JKT-RIDGE-S-MOSS", "quantity": 2}], "email": "ada@example.com"}
@@ -117,7 +118,8 @@ class OrderCreate(_Input):
     )
 
     lines: list[OrderLineInput] = Field(
-        min_length=1, max_length=MAX_LINES, description="Those of one variant become one line of the order."
+        json_schema_extra={"minItems": 1, "maxItems": MAX_LINES},
+        description="Those of one variant become one line of the order.",
     )
     email: str | None = Field(
         None,

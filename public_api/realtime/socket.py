@@ -11,15 +11,17 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import Principal, Scope
 from commerce.accounts.tickets import principal_of_ticket
 from commerce.accounts.watch import ended
-from core.web.dependencies import ResourcesDep
+from core.web.dependencies import ClientAddressDep, ResourcesDep
 from core.web.sockets.connection import FrameSocket
 from core.web.sockets.handshake import bearer_token, check_origin
 from core.web.sockets.sockets import SocketsDep
-from public_api.auth import RequireScope, RequireSomebody, WatchDep
+from public_api.auth import RequireScope, RequireSomebody, WatchDep, charged
 from public_api.realtime.frames import FROM_CLIENT
 
 
-async def get_socket_principal(websocket: WebSocket, resources: ResourcesDep, sockets: SocketsDep) -> Principal:
+async def get_socket_principal(
+    websocket: WebSocket, resources: ResourcesDep, sockets: SocketsDep, address: ClientAddressDep
+) -> Principal:
     """Whose socket it would be: by header, by subprotocol or by ticket. What it raises is answered instead of the
     handshake.
     """
@@ -27,8 +29,10 @@ async def get_socket_principal(websocket: WebSocket, resources: ResourcesDep, so
     sockets.require_running()
     token, ticket = bearer_token(websocket), websocket.query_params.get("ticket")
     if token is None and ticket is not None:
-        return await principal_of_ticket(ticket, "websocket", resources)
-    return await principal_for(token, resources, "public")
+        finding = principal_of_ticket(ticket, "websocket", resources)
+    else:
+        finding = principal_for(token, resources, "public")
+    return await charged(websocket, resources, address, finding)
 
 
 SocketPrincipalDep = Annotated[Principal, Depends(get_socket_principal)]

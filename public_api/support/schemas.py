@@ -15,10 +15,10 @@ _CURSOR = "evt_0000000000042"
 class MessageCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(min_length=1, max_length=MAX_TEXT, examples=["Where is my order?"])
+    # What is too short or too long is the domain's to say, the same at every door.
+    text: str = Field(examples=["Where is my order?"], json_schema_extra={"minLength": 1, "maxLength": MAX_TEXT})
     to: str | None = Field(
         None,
-        max_length=100,
         description="The id of a user who is or was in the room, for whose eyes alone it is; null: for all there.",
         examples=[None],
     )

@@ -69,3 +69,19 @@ async def test_settling_waits_for_what_nobody_waits_for_any_more() -> None:
 
     assert maker.made == 1
     assert flights._running == {}
+
+
+async def test_who_asks_when_it_has_just_been_made_gets_what_is_made_anew() -> None:
+    flights = SingleFlight()
+    late: list[asyncio.Task[str]] = []
+
+    async def make() -> str:
+        late.append(asyncio.create_task(flights.run("key", second)))  # runs when this is done, and not forgotten yet
+        return "first"
+
+    async def second() -> str:
+        return "second"
+
+    assert await flights.run("key", make) == "first"
+    assert await late[0] == "second"
+    assert flights._running == {}

@@ -15,6 +15,12 @@ def error_of(body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def without_cost(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer, or the payload of a message, without the points that it cost."""
+    rest = {name: value for name, value in body.get("extensions", {}).items() if name != "cost"}
+    return {name: value for name, value in (body | {"extensions": rest}).items() if name != "extensions" or rest}
+
+
 def as_graphql(value: Any) -> Any:
     """REST's JSON with the two differences there are: camelCase, and options as a list of pairs."""
     if isinstance(value, list):

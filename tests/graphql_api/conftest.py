@@ -14,7 +14,7 @@ from core.resources import Resources
 from tests.factories.clocks import FakeClock
 from tests.factories.people import a_user, signed_in
 from tests.factories.products import a_product, a_variant, an_image, sized
-from tests.graphql_api.asking import Ask
+from tests.graphql_api.asking import Ask, without_cost
 
 
 def _catalogue() -> list[Any]:
@@ -80,8 +80,7 @@ def ask(client: httpx2.AsyncClient) -> Ask:
     async def ask(query: str, variables: dict[str, Any] | None = None, **headers: str) -> dict[str, Any]:
         response = await client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         assert response.status_code == 200, response.text
-        body: dict[str, Any] = response.json()
-        return body
+        return without_cost(response.json())
 
     return ask
 

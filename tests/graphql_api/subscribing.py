@@ -18,7 +18,7 @@ PROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
 
 @asynccontextmanager
 async def connected(
-    client: httpx2.AsyncClient, path: str = "/graphql", headers: dict[str, str] | None = None, **payload: str
+    client: httpx2.AsyncClient, path: str = "/graphql", headers: dict[str, str] | None = None, **payload: Any
 ) -> AsyncIterator[AsyncWebSocketSession]:
     async with websocket(client, path, PROTOCOL | (headers or {})) as socket:
         await socket.send_json({"type": "connection_init", "payload": payload})

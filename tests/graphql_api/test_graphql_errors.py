@@ -22,7 +22,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) ->
 @pytest.mark.parametrize(
     ("method", "query", "path"),
     [
-        ("slice", "{ products { nodes { id } } }", ["products"]),
+        ("slice_of_heads", "{ products { nodes { id } } }", ["products"]),
         ("variants_of", '{ product(handle: "plain") { variants { id } } }', ["product", "variants"]),
     ],
 )
@@ -78,7 +78,7 @@ async def test_each_answer_to_the_same_bad_document_has_its_own_request_id(ask: 
 
 
 async def test_error_beside_data_leaves_the_rest(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    fail_with(monkeypatch, "key_of", RuntimeError(SECRET))
+    fail_with(monkeypatch, "heads_named", RuntimeError(SECRET))
 
     body = await ask('{ categories { slug } product(handle: "plain") { id } }')
 
@@ -102,3 +102,12 @@ async def test_bad_credentials_are_401_before_anything_runs(
     assert response.headers["www-authenticate"] == 'Bearer realm="portico"'
     assert error_of(response.json())["extensions"] == {"code": code, "request_id": "req-1", "retryable": False}
     assert "data" not in response.json()
+
+
+@pytest.mark.parametrize("value", ['"price"', '"PRICE"', "[PRICE]"])
+async def test_suggestion_is_told_without_the_value_that_it_is_for(ask: Ask, value: str) -> None:
+    error = error_of(await ask(f"{{ products(sort: {value}) {{ totalCount }} }}"))
+
+    assert error["message"] == (
+        "Enum 'ProductSort' cannot represent non-enum value. Did you mean the enum value 'PRICE'?"
+    )

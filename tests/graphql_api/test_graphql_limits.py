@@ -16,13 +16,13 @@ from tests.factories.statements import recorded
 from tests.fixtures.application import key_with, new_app
 from tests.fixtures.asgi import client_of, serve
 from tests.fixtures.pages import without_hashes
-from tests.graphql_api.asking import Ask, error_of
+from tests.graphql_api.asking import Ask, error_of, without_cost
 
 
 def spread_twice(depth: int) -> str:
     """Each fragment spreads the next one twice: 2^depth ways lead to the last."""
-    chain = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(depth))
-    return f"{{ categories {{ id }} ...F0 }} {chain} fragment F{depth} on Query {{ a: __typename b: __typename }}"
+    chain = " ".join(f"fragment F{n} on Category {{ ...F{n + 1} ...F{n + 1} }}" for n in range(depth))
+    return f"{{ categories {{ id ...F0 }} }} {chain} fragment F{depth} on Category {{ a: __typename b: __typename }}"
 
 
 def of_type(levels: int) -> str:
@@ -34,7 +34,7 @@ def of_type(levels: int) -> str:
     [
         (of_type(limits.MAX_INTROSPECTION_DEPTH), "The operation is more than 16 fields deep"),
         (
-            "{ categories { id } " + " ".join(f"a{n}: __typename" for n in range(limits.MAX_ALIASES + 1)) + " }",
+            "{ categories { " + " ".join(f"a{n}: id" for n in range(limits.MAX_ALIASES + 1)) + " } }",
             "The operation has more than 20 aliases",
         ),
         (spread_twice(60), "The operation has more than 20 aliases"),
@@ -63,12 +63,12 @@ async def test_document_beyond_a_limit_runs_no_resolver(
 async def test_product_fields_count_towards_the_depth(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     deepest = "{ products { edges { node { ...V } } } } fragment V on Product { variants { price { amount } } }"
     monkeypatch.setattr(limits, "MAX_DEPTH", 6)
-    limits.faults.cache_clear()
+    limits.faults.strangers.cache_clear()
     fits = await ask(deepest)
     monkeypatch.setattr(limits, "MAX_DEPTH", 5)
-    limits.faults.cache_clear()
+    limits.faults.strangers.cache_clear()
     refused = await ask(deepest)
-    limits.faults.cache_clear()
+    limits.faults.strangers.cache_clear()
 
     assert "errors" not in fits
     assert error_of(refused)["message"] == "The operation is more than 5 fields deep"
@@ -91,23 +91,23 @@ async def test_document_is_parsed_and_validated_once(ask: Ask, monkeypatch: pyte
             super().__init__(context)
 
     monkeypatch.setattr(limits, "LIMITS", (Counted,))
-    limits.faults.cache_clear()
-    limits.parsed.cache_clear()
+    limits.faults.strangers.cache_clear()
+    limits.parsed.strangers.cache_clear()
     for _ in range(3):
         await ask("{ categories { slug } }")
 
     assert len(made) == 1
-    assert limits.faults.cache_info().hits == 2
-    assert limits.parsed.cache_info().misses == 1
+    assert limits.faults.strangers.cache_info().hits == 2
+    assert limits.parsed.strangers.cache_info().misses == 1
 
 
 async def test_resolvers_run_each_time_though_the_document_is_cached(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     read = ProductRepository.categories
 
-    async def count(self: ProductRepository) -> Any:
+    async def count(self: ProductRepository, columns: Any) -> Any:
         calls.append(1)
-        return await read(self)
+        return await read(self, columns)
 
     monkeypatch.setattr(ProductRepository, "categories", count)
     for _ in range(2):
@@ -121,25 +121,6 @@ async def test_introspection_and_suggestions_help_in_development(ask: Ask) -> No
 
     assert schema["data"]["__schema"]["queryType"] == {"name": "Query", "kind": "OBJECT"}
     assert "Did you mean 'products'" in error_of(await ask("{ productss { totalCount } }"))["message"]
-
-
-async def test_every_type_field_and_argument_is_described(ask: Ask) -> None:
-    schema = (await ask(get_introspection_query()))["data"]["__schema"]
-    bare = [
-        f"{kind['name']}.{member['name']}"
-        for kind in schema["types"]
-        if not kind["name"].startswith("__")
-        for member in [
-            {"name": "", "description": kind["description"]},
-            *(kind["fields"] or []),
-            *(kind["inputFields"] or []),
-            *(kind["enumValues"] or []),
-            *(argument for field in kind["fields"] or [] for argument in field["args"]),
-        ]
-        if not member["description"]
-    ]
-
-    assert bare == []
 
 
 @pytest.fixture
@@ -159,8 +140,7 @@ async def test_production_hides_the_schema_from_strangers(production_app: FastAP
         key = await key_with(served.state["resources"], "catalog:read")
 
         async def post(query: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
-            body: dict[str, Any] = (await client.post("/graphql", json={"query": query}, headers=headers)).json()
-            return body
+            return without_cost((await client.post("/graphql", json={"query": query}, headers=headers)).json())
 
         stranger = [await post("{ __schema { queryType { name } } }") for _ in range(2)]
         partner = await post("{ __schema { queryType { name } } }", key)

@@ -46,6 +46,7 @@ async def test_topology_shows_every_application_with_its_middleware(client: http
     assert mounts["/public"]["middleware"] == [
         "SecurityHeadersMiddleware",
         "CORSMiddleware",
+        "QuotaMiddleware",
         "CatchAllMiddleware",
         "CompressMiddleware",
         "HeadMiddleware",

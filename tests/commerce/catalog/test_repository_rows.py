@@ -7,6 +7,7 @@ from commerce.catalog.filters import ProductFilter
 from commerce.catalog.repository import ProductRepository, walk
 from commerce.catalog.service import CatalogService
 from core.database import Database
+from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product, a_variant, an_image, sized
 from tests.factories.shop import fill, found
@@ -75,6 +76,40 @@ async def test_number_of_statements_does_not_depend_on_the_number_of_products(da
     assert counts == {1: 5, 50: 5}
 
 
+async def test_product_has_the_columns_that_were_asked_for_and_no_other(products: ProductRepository) -> None:
+    page = await products.slice_of_heads(ProductFilter(), "title", limit=1, after=None, columns={"vendor"})
+    whole = await products.slice_of_heads(ProductFilter(), "title", limit=1, after=None)
+    (head,), (complete,) = page.items, whole.items
+    variants = (await products.variants_of([head.id], {"options", "sku"}))[head.id]
+
+    assert (head.id, head.vendor, page.has_next, page.cursors) == (complete.id, "Ridge", True, whole.cursors)
+    assert await products.heads([head.id]) == {head.id: complete}
+    assert [(variant.title, variant.sku) for variant in variants] == [("Small", "ANO-S"), ("Large", "ANO-L")]
+    for unread in (lambda: head.title, lambda: variants[0].price, lambda: variants[0].available):
+        with pytest.raises(AttributeError):
+            unread()
+
+
+async def test_products_are_found_by_handles_of_now_and_of_the_past(catalogue: Catalogue) -> None:
+    renamed = await catalogue.create(handle="old")
+    await catalogue.update(renamed, handle="new")
+    other = await catalogue.create(handle="other", status="draft")
+
+    async with catalogue.database.read() as session:
+        repository = ProductRepository(session)
+        found = await repository.heads_named(["old", "new", "other", "none", "\0"], {"handle"})
+        with recorded(catalogue.database.reader) as statements:
+            await repository.heads_named(["new", "other"])
+
+    assert {name: head.id for name, head in found.items()} == {
+        "old": renamed.head.id,
+        "new": renamed.head.id,
+        "other": other.head.id,
+    }
+    assert found["old"].handle == "new"
+    assert len(statements) == 1  # the past is not asked for what is there now
+
+
 async def test_walk_visits_the_whole_catalogue_in_batches_oldest_first(shop: Database) -> None:
     async def batches(*, include_unpublished: bool) -> list[list[str]]:
         walking = walk(shop, include_unpublished=include_unpublished, batch=3)
@@ -93,8 +128,8 @@ async def test_categories_come_by_name(products: ProductRepository) -> None:
     hats = next(category for category in everything if category.name == "Hats")
 
     assert [category.name for category in everything] == ["Hats", "Rain Jackets", "Shoes"]
-    assert await products.categories([hats.id]) == [hats]
-    assert await products.categories([]) == []
+    assert await products.categories_of([hats.id]) == {hats.id: hats}
+    assert await products.categories_of([]) == {}
 
 
 async def test_products_are_counted_by_status(products: ProductRepository) -> None:

@@ -116,3 +116,20 @@ async def test_number_of_statements_does_not_depend_on_the_size_of_the_page(
     assert len(page.items) == len(placed)
     assert len(of_one) == len(of_all) == 5
     assert page.items[0].placed_at == datetime(2026, 3, 1, 15, 0, tzinfo=UTC)
+
+
+async def test_part_that_was_not_read_is_not_taken_for_empty(database: Database, placed: list[Order]) -> None:
+    paid, wanted = placed[1], OrderFilter(state="paid")
+
+    async with database.read() as session:
+        orders = OrderRepository(session)
+        with recorded(database.reader) as statements:
+            (listed,) = (await orders.slice(wanted, SHOP_KEY, limit=1, after=None, parts={"lines"})).items
+        named = (await orders.visible([paid.id], SHOP_KEY, {"payments"}))[paid.id]
+
+    assert len(statements) == 2
+    assert (listed.lines, listed.total) == (paid.lines, paid.total)
+    assert named.paid == paid.total
+    for unread in (lambda: listed.due, lambda: listed.shipments, lambda: named.total):
+        with pytest.raises(AttributeError):
+            unread()

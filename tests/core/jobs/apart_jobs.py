@@ -78,9 +78,9 @@ async def endless_apart(_run: JobRun, _args: Work) -> None:
 @registry.job("apart.tidy", queue="apart", own_process=True)
 async def tidy(run: JobRun, args: Effects) -> None:
     """Says that it began, waits for long, and cleans up."""
-    await note.handler(run, Work())
-    await run.progress(0.25, "it waits")
     try:
+        await note.handler(run, Work())
+        await run.progress(0.25, "it waits")
         await asyncio.sleep(3600)
     finally:
         await asyncio.sleep(0.3)  # longer than until the worker looks again

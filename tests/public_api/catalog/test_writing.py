@@ -101,7 +101,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"variants": [{"price": {"amount": -1}}]}, "/variants/0/price/amount"),
     ({"variants": [{"price": {"amount": 9.99}}]}, "/variants/0/price/amount"),
     ({"variants": [{"price": {"amount": "100"}}]}, "/variants/0/price/amount"),
-    ({"variants": [{"price": {"amount": 10**13}}]}, "/variants/0/price"),
+    ({"variants": [{"price": {"amount": 10**13}}]}, "/variants/0/price/amount"),
     ({"variants": [{"price": {"amount": 1, "currency": "EUR"}}]}, "/variants/0/price/currency"),
     ({"variants": [{"price": {"amount": 1}, "compare_at_price": {"amount": 2, "currency": "JPY"}}]},
      "/variants/0/compare_at_price/currency"),

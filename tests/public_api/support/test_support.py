@@ -164,10 +164,10 @@ async def test_refusal_under_a_key_is_the_same_again(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("room", "body", "code", "pointer"),
     [
-        ("r1", {"text": ""}, "invalid_request", "/text"),
+        ("r1", {"text": ""}, "invalid_message", "/text"),
         ("r1", {"text": "  "}, "invalid_message", "/text"),
         ("r1", {"text": "a\0b"}, "invalid_message", "/text"),
-        ("r1", {"text": "x" * 4001}, "invalid_request", "/text"),
+        ("r1", {"text": "x" * 4001}, "invalid_message", "/text"),
         ("r1", {}, "invalid_request", "/text"),
         ("r1", {"text": "x", "room": "r2"}, "invalid_request", "/room"),
         ("r1", {"text": "x", "to": "usr_\0"}, "unknown_recipient", "/to"),

@@ -1,0 +1,104 @@
+"""What documents that ask for too much cost the processor of one server, beside a plain query of one page; and
+what the budget adds to a request. Each hostile document is another text each time: none is answered from a cache.
+"""
+
+import asyncio
+import time
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import psutil
+from starlette.requests import HTTPConnection
+from starlette.types import Message, Receive, Scope, Send
+
+from benchmarks.server import server
+from core.budget import Budget
+from core.ratelimit import MemoryLimiter
+from core.web.middleware.quota import QuotaMiddleware, spend
+
+REQUESTS = 150
+REQUIRED_TIMES = 40.0
+HITS = 20_000
+_PLAIN = "{ products { nodes { id } } }"
+
+
+def _times(count: int, text: str) -> str:
+    return " ".join(text.replace("#", str(n)) for n in range(count))
+
+
+def _chain(kind: str, leaf: str, length: int = 80) -> str:
+    """2^80 ways to the leaf."""
+    links = _times(length, f"fragment F# on {kind} {{ ...G# ...G# }}")
+    for n in range(length):
+        links = links.replace(f"G{n} ", f"F{n + 1} ")
+    return f"{links} fragment F{length} on {kind} {{ {leaf} }}"
+
+
+DOCUMENTS = {
+    "fragments in a circle": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+    "10,000 aliases": f"{{ {_times(10_000, 'a#: __typename')} }}",
+    "1,000 fields of one name": f"{{ categories {{ {_times(980, 'id')} }} }}",
+    "100 kB of white space": " " * 100_000 + _PLAIN,
+    "60 kB of one string": f'{{ product(handle: "{"a" * 60_000}") {{ id }} }}',
+    "20,000 comments": "#\n" * 20_000 + _PLAIN,
+    "450 lists in lists": "{ nodes(ids: " + "[" * 450 + "]" * 450 + ") { id } }",
+    "60,000 directives": "{ __typename " + "@a " * 60_000 + "}",
+    "pages beside pages": f"{{ {_times(20, 'a#: products(first: 100) { nodes { variants { price { amount } } } }')} }}",
+    "2^80 root fields": "{ ...F0 } " + _chain("Query", "__typename"),
+    "2^80 introspections": "{ __schema { ...F0 } } " + _chain("__Schema", "types { name }"),
+    "140 fragments": "{ __typename } " + _times(140, "fragment F# on Query { __typename }"),
+}
+
+
+def run() -> list[tuple[str, str, str]]:
+    with TemporaryDirectory() as folder, server(folder) as (process, address), httpx.Client(base_url=address) as client:
+        _cpu_ms(process, client, _PLAIN, unique=False)  # warm
+        plain = _cpu_ms(process, client, _PLAIN, unique=False)
+        fresh = _cpu_ms(process, client, _PLAIN, unique=True)
+        costs = {name: _cpu_ms(process, client, text, unique=True) for name, text in DOCUMENTS.items()}
+    spending = asyncio.run(_microseconds(spends=True)) - asyncio.run(_microseconds(spends=False))
+    return [
+        (f"CPU of {_PLAIN}", f"{plain:.2f} ms", ""),
+        ("the same, never seen before", f"{fresh / plain:.1f} x", ""),
+        *((name, f"{cost / plain:.1f} x", _required(cost / plain)) for name, cost in costs.items()),
+        ("the budget and its headers", f"{spending:.1f} us a request", ""),
+    ]
+
+
+def _required(ratio: float) -> str:
+    return f"<= {REQUIRED_TIMES:.0f} x, {'reached' if ratio <= REQUIRED_TIMES else 'missed'}"
+
+
+def _cpu_ms(process: psutil.Process, client: httpx.Client, text: str, *, unique: bool) -> float:
+    before = process.cpu_times()
+    for number in range(REQUESTS):
+        client.post("/graphql", json={"query": f"{text} # {number}" if unique else text})
+    after = process.cpu_times()
+    return (after.user + after.system - before.user - before.system) / REQUESTS * 1000
+
+
+async def _microseconds(*, spends: bool) -> float:
+    """Of a request to an application that does nothing but answer."""
+    budget = Budget(MemoryLimiter(), 10**9)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+        if spends:
+            await spend(HTTPConnection(scope), budget, "user:usr_1", 1)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(_message: Message) -> None: ...
+
+    app: Any = QuotaMiddleware(answer) if spends else answer
+    started = time.process_time()
+    for _ in range(HITS):
+        await app({"type": "http", "state": {"resources": _Resources(budget)}}, receive, send)
+    return (time.process_time() - started) / HITS * 1e6
+
+
+class _Resources:
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget

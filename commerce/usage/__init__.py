@@ -1,0 +1,1 @@
+"""Who still uses what: operations that are registered, and what is deprecated."""

@@ -1,0 +1,1 @@
+"""Persisted operations and their clients, as operators see them."""

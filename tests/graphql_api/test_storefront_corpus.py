@@ -1,0 +1,175 @@
+"""What storefronts ask: the answers of REST, in a number of statements that is known, and the same for 1 and for 50."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from core.resources import Resources
+from core.settings import DataSettings, ServerSettings, Settings
+from gateway.app import create_app
+from tests.factories.order_rows import OrderRows
+from tests.factories.people import a_user, signed_in
+from tests.factories.statements import recorded
+from tests.fixtures.asgi import client_of, serve
+from tests.graphql_api.storefront import (
+    CORPUS,
+    QUERIES,
+    Filler,
+    Headers,
+    Json,
+    Rest,
+    shaped,
+    text_of,
+    variables_of,
+)
+
+SIZES = (1, 50)
+# Of some queries, the columns that each table is asked for.
+COLUMNS: dict[str, dict[str, str]] = {
+    "sitemap": {"products": "id handle updated_at created_at"},
+    "search_suggestions": {"products": "id handle title created_at"},
+    "product_card_list": {
+        "products": "id handle title currency price_min price_max title_order",
+        "product_images": "product_id url alt",
+        "variants": "id product_id stock inventory_policy",
+    },
+    "size_chart": {"products": "id status currency handle", "variants": "product_id options"},
+    "breadcrumb": {"products": "id title category_id status handle", "categories": "id name slug"},
+    "compare": {
+        "products": "id title description vendor status currency price_min price_max",
+        "variants": "product_id options weight_grams",
+    },
+    "recently_viewed": {"products": "id handle title status"},
+    "cart_preview": {
+        "variants": "id product_id options price stock inventory_policy",
+        "products": "id status currency handle title",
+        "product_images": "product_id url",
+    },
+    "stock_check": {"products": "id status currency", "variants": "id product_id stock inventory_policy"},
+}
+# The tables that queries of orders read.
+TABLES = {
+    "order_numbers": {"orders"},
+    "order_history": {"orders", "order_lines"},
+    "open_orders": {"orders", "order_lines"},
+    "order_tracking": {"orders", "shipments"},
+    "order_again": {"orders", "order_lines"},
+    "order_refetch": {"orders", "payments"},
+    "order_page": {"orders", "order_lines", "payments", "shipments"},
+    "admin_orders": {"orders", "order_lines", "payments"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of one query of the corpus, and what REST says."""
+
+    body: Json
+    told: Json
+    statements: list[str]
+
+
+@pytest.fixture(scope="module")
+async def answers(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Asked]:
+    """Of every query, to a shop of each size, over each kind of database."""
+    data = DataSettings(data_dir=tmp_path_factory.mktemp("storefront"), database_url=module_database_url)
+    settings = Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone")))
+    found = {}
+    async with serve(create_app(settings)) as served, client_of(served) as client:
+        resources: Resources = served.state["resources"]
+        customer, admin = await a_user(resources), await a_user(resources, "admin")
+        filler = Filler(resources.database, OrderRows(resources.database), customer)
+        callers: dict[str, Headers] = {
+            "anonymous": {},
+            "customer": await signed_in(resources, customer),
+            "admin": await signed_in(resources, admin),
+        }
+        for size in SIZES:
+            await filler.add(size)
+            rests = {caller: Rest(client, headers) for caller, headers in callers.items()}
+            given = await _given(rests["anonymous"], size, customer.email)
+            for name, query in QUERIES.items():
+                payload = {"query": text_of(name), "variables": variables_of(name, given)}
+                with recorded(resources.database.reader) as statements:
+                    response = await client.post("/graphql", json=payload, headers=callers[query.caller])
+                told = {field: await answer for field, answer in query.twin(rests[query.caller], given).items()}
+                found[name, size] = Asked(response.json(), told, statements)
+    return found
+
+
+async def _given(rest: Rest, size: int, email: str) -> Json:
+    """The variables of all queries, by name."""
+    page = await rest.page(size, q="jacket", sort="title")
+    ids = [item["id"] for item in page["nodes"]]
+    return {
+        "first": size,
+        "after": (await rest.get("v2/products", limit=1))["next"],
+        "handle": f"hero-{size}",
+        "oldHandle": f"old-hero-{size}",
+        "id": (await rest.product(f"hero-{size}"))["id"],
+        "other": ids[0],
+        "ids": ids,
+        "variants": [item["variants"][0]["id"] for item in page["nodes"]],
+        "jackets": [f"jacket-{size}-{number}" for number in range(size)],  # the most ordered first
+        "category": "category-0",
+        "words": "jack",
+        "vendor": "Ridge",
+        "tag": "sale",
+        "min": 1000,
+        "max": 1100,
+        "sort": "TITLE_DESC",
+        "order": f"ord_{size}-0",
+        "orders": [f"ord_{size}-{number}" for number in range(size)],
+        "email": email.upper(),
+    }
+
+
+def test_corpus_is_asked_whole() -> None:
+    assert {path.stem for path in CORPUS.glob("*.graphql")} == set(QUERIES)
+    assert len(QUERIES) >= 30
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", QUERIES)
+async def test_query_is_answered_as_by_rest(answers: dict[tuple[str, int], Asked], name: str, size: int) -> None:
+    asked = answers[name, size]
+
+    assert "errors" not in asked.body
+    assert asked.body["data"] == shaped(asked.told, asked.body["data"])
+    assert set(asked.body["data"]) == set(asked.told)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_query_takes_as_many_statements_for_fifty_as_for_one(
+    answers: dict[tuple[str, int], Asked], name: str
+) -> None:
+    numbers = [len(answers[name, size].statements) for size in SIZES]
+
+    assert numbers == [QUERIES[name].statements] * 2, answers[name, 1].statements
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+async def test_query_reads_the_columns_that_it_shows(answers: dict[tuple[str, int], Asked], name: str) -> None:
+    read = _columns(answers[name, 50].statements)
+
+    assert read == {table: set(columns.split()) for table, columns in COLUMNS[name].items()}
+
+
+@pytest.mark.parametrize("name", TABLES)
+async def test_query_of_orders_reads_what_is_asked_of_them(answers: dict[tuple[str, int], Asked], name: str) -> None:
+    read = {table for statement in answers[name, 50].statements for table in re.findall(r"FROM (\w+)", statement)}
+
+    assert read - {"users"} == TABLES[name]
+
+
+def _columns(statements: list[str]) -> dict[str, set[str]]:
+    """By table, what is between SELECT and FROM."""
+    found: dict[str, set[str]] = {}
+    for statement in statements:
+        selected: Any = re.match(r"SELECT (.*?)\s+FROM", statement, re.DOTALL)
+        for table, column in re.findall(r"(\w+)\.(\w+)", selected[1]):
+            found.setdefault(table, set()).add(column)
+    return found
