@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,6 +20,7 @@ from core.clock import SystemClock
 from core.database import Database
 from core.settings import DataSettings, Settings, with_embedded_secrets
 from gateway.app import create_app
+from tests.factories.statements import recorded
 
 OPERATIONS = 200
 QUERIES = {
@@ -51,7 +51,7 @@ async def _measured(folder: Path) -> list[tuple[str, str, str]]:
     async with _client(folder) as (client, reader):
         for name, query in QUERIES.items():
             await _ask(client, query)
-            with _counted(reader) as statements:
+            with recorded(reader) as statements:
                 await _ask(client, query)
             rounds = sorted([await _cpu_ms(client, query) for _ in range(5)])
             table.append((name, f"{rounds[2]:.2f} ms, {len(statements)} statements", ""))
@@ -86,22 +86,6 @@ def _with_state(app: ASGIApp, state: dict[str, Any]) -> Any:
         await app({**scope, "state": dict(state)}, receive, send)
 
     return served
-
-
-@contextmanager
-def _counted(engine: AsyncEngine) -> Iterator[list[str]]:
-    """The statements that the engine sends, without SQLite's BEGIN."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            sent.append(statement)
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
 async def _fill(path: Path) -> None:
