@@ -85,3 +85,26 @@ async def test_who_asks_when_it_has_just_been_made_gets_what_is_made_anew() -> N
     assert await flights.run("key", make) == "first"
     assert await late[0] == "second"
     assert flights._running == {}
+
+
+async def test_what_is_made_anew_is_not_forgotten_with_what_was_made_before() -> None:
+    flights, gate = SingleFlight(), asyncio.Event()
+    late: list[asyncio.Task[str]] = []
+    begun: list[str] = []
+
+    async def make() -> str:
+        late.append(asyncio.create_task(flights.run("key", second)))
+        return "first"
+
+    async def second() -> str:
+        begun.append("second")
+        await gate.wait()
+        return "second"
+
+    await flights.run("key", make)
+    late.append(asyncio.create_task(flights.run("key", second)))
+    await asyncio.sleep(0)
+    gate.set()
+
+    assert await asyncio.gather(*late) == ["second", "second"]
+    assert begun == ["second"]
