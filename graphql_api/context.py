@@ -65,10 +65,11 @@ class Context(BaseContext):
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
     def for_operation(self) -> "Context":
-        """With nothing that another operation has read or done."""
+        """With nothing that another operation has done. What others have loaded `renew_principal` forgets, on a
+        WebSocket: elsewhere there are no others.
+        """
         fresh = copy(self)
         fresh.operation, fresh.columns, fresh.replayed = None, {}, []
-        fresh.forget()
         return fresh
 
     async def renew_principal(self) -> None:
