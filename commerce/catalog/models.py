@@ -8,7 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, PlainOrder
 
-
 # What lists are ordered by, by the names of its indexes.
 _SORTS = {"created": "created_at", "updated": "updated_at", "title": "title_order", "price": "price_min"}
 

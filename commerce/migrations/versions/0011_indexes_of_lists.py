@@ -4,6 +4,8 @@ Revision ID: 0011
 Revises: 0010
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -38,7 +40,11 @@ def _index_products() -> None:
 
 
 def _copy_into_tags() -> None:
-    copied = {"created_at": UtcDateTime(), "title_order": PLAIN_ORDER, "price_min": sa.BigInteger()}
+    copied: dict[str, sa.types.TypeEngine[Any]] = {
+        "created_at": UtcDateTime(),
+        "title_order": PLAIN_ORDER,
+        "price_min": sa.BigInteger(),
+    }
     op.drop_index("ix_product_tags_tag", "product_tags")
     for name, kind in copied.items():
         op.add_column("product_tags", sa.Column(name, kind, nullable=True))
