@@ -22,6 +22,7 @@ from graphql_api.responses import media_type_for, require_acceptable
 from graphql_api.roads import Roads
 from graphql_api.sse import accepts_events
 
+
 class PostRoute(BaseRoute):
     """Per application. `path` is as the application sees it."""
 
@@ -32,7 +33,9 @@ class PostRoute(BaseRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or scope["method"] != "POST" or route_path(scope) != self.path:
             return Match.NONE, {}
-        streamed = any(name == b"accept" and accepts_events(value.decode("latin-1")) for name, value in scope["headers"])
+        streamed = any(
+            name == b"accept" and accepts_events(value.decode("latin-1")) for name, value in scope["headers"]
+        )
         return (Match.NONE, {}) if streamed else (Match.FULL, {"route": self})
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:

@@ -19,6 +19,7 @@ from graphql_api.plans.kinds import By, Kind, Visible, one
 from graphql_api.plans.parts import Binder, Bound, array
 from graphql_api.plans.selection import NotProjectable, Selection
 
+_NO_JSON: ColumnElement[Any] = null()
 _FILTERS = {to_camel_case(name): name for name in FILTERS}
 
 
@@ -91,7 +92,7 @@ def _source(given: Mapping[str, Any], sort: SortName | None, principal: Principa
         listing,
         values_of(wanted, dialect),
         order_of(listing),
-        lambda bind, continues: product_list(following if continues else listing, null(), dialect, bind),
+        lambda bind, continues: product_list(following if continues else listing, _NO_JSON, dialect, bind),
         lambda bind: product_count(listing, dialect, bind),
     )
 

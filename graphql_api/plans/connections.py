@@ -19,9 +19,9 @@ from graphql_api.plans.selection import TYPENAME, Selection
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which items. `kind` and `values` are as those of `Bound`; `order` makes and reads cursors. `page` selects the rows
-    of the projection's table, `id` and `shown`, the latter as cursors have it; whether it goes on behind a cursor is its
-    argument. `count` selects how many there are in all.
+    """Which items. `kind` and `values` are as those of `Bound`; `order` makes and reads cursors. `page` selects from the
+    projection's table; with `id`, and `shown`, which is what cursors have of a row. Its second argument is whether the
+    page goes on behind a cursor. `count` selects how many there are in all.
     """
 
     kind: Hashable
@@ -127,7 +127,7 @@ class Connection:
 
         def write(page: _Page) -> str:
             cursors = page.cursors or [""] * len(page.rows)
-            edges = [_Page([row], [cursor], False, False, "") for row, cursor in zip(page.rows, cursors, strict=True)]  # noqa: FBT003
+            edges = [_Page([row], [cursor], False, False, "") for row, cursor in zip(page.rows, cursors, strict=True)]
             return array(map(edge, edges))
 
         return write

@@ -10,12 +10,11 @@ from core.direct import Bind
 from core.projections.fields import Shape
 from graphql_api.catalog.plans import PRODUCT_KIND, VARIANT_KIND
 from graphql_api.nodes import MOST_NODES
-from graphql_api.orders.plans import ORDER_KIND
 from graphql_api.plans.kinds import Kind, Visible, among, one
 from graphql_api.plans.parts import Binder, Bound, Part, Rows, array
 from graphql_api.plans.selection import NotProjectable, Selection
 
-_KINDS = (ORDER_KIND, VARIANT_KIND, PRODUCT_KIND)
+_KINDS = (VARIANT_KIND, PRODUCT_KIND)
 _Shapes = Mapping[Kind, Shape]
 _Asked = Sequence[tuple[Kind, Visible, list[str]]]  # the ids of each kind
 
@@ -27,8 +26,7 @@ def _kind_of(node_id: str) -> Kind:
 
 def _shapes(selection: Selection, details: list[FieldDetails]) -> _Shapes:
     return {
-        kind: selection.shape(selection.type_named(kind.type_name), details, kind.projection.members)
-        for kind in _KINDS
+        kind: selection.shape(selection.type_named(kind.type_name), details, kind.projection.members) for kind in _KINDS
     }
 
 

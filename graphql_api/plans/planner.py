@@ -1,9 +1,9 @@
 """From the text of an operation to its plan. What does not depend on a request's values is made once, and kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from graphql import (
     DirectiveNode,
@@ -49,7 +49,11 @@ class Plan:
             return None
         rows: Sequence[Any] = ()
         if statement.sql is not None:
-            values = {f"{prefix(at)}{name}": each for at, bound in enumerate(self._bounds) for name, each in bound.values.items()}
+            values = {
+                f"{prefix(at)}{name}": each
+                for at, bound in enumerate(self._bounds)
+                for name, each in bound.values.items()
+            }
             try:
                 rows = await database.fetch(statement.sql, values)
             except Unavailable:
@@ -102,7 +106,7 @@ class _Draft:
         values = self._values(variables)
         if values is None:
             return None
-        selected = self._selected(*(values.coerced.get(name) for name in self._conditions))
+        selected = self._selected(*(values.coerced[name] for name in self._conditions))
         if selected is None:
             return None
         return Plan(selected, [root.bind(values, principal, dialect) for root in selected.roots])
@@ -114,7 +118,7 @@ class _Draft:
         values = get_variable_values(self._schema, definitions, variables)
         return values if isinstance(values, VariableValues) else None
 
-    def _select(self, *said: bool | None) -> "_Selected | None":
+    def _select(self, *said: bool) -> "_Selected | None":
         """None: some field has no projection."""
         selection = Selection(
             self._schema, self._document, self._operation, dict(zip(self._conditions, said, strict=True))

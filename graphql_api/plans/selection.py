@@ -30,7 +30,11 @@ class Selection:
     """Of one operation, with what its variables say to @skip and @include."""
 
     def __init__(
-        self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, said: Mapping[str, bool]
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        said: Mapping[str, bool],
     ) -> None:
         self.schema = schema
         self._operation = operation
@@ -47,7 +51,9 @@ class Selection:
         found = collect_fields(self.schema, self._fragments, self._variables, query, self._operation)
         yield from found.grouped_field_set.items()
 
-    def fields(self, of: GraphQLObjectType, details: list[FieldDetails]) -> Iterator[tuple[str, str, list[FieldDetails]]]:
+    def fields(
+        self, of: GraphQLObjectType, details: list[FieldDetails]
+    ) -> Iterator[tuple[str, str, list[FieldDetails]]]:
         """What is asked of an object of this type below the fields: name in the answer, in the schema, and its fields,
         merged as the executor merges them.
         """
