@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import strawberry
 from fastapi.security.utils import get_authorization_scheme_param
+from graphql import GraphQLError
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 from strawberry.fastapi import BaseContext
@@ -35,6 +36,16 @@ class Asked:
     registered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Of an operation: it may run where there are no faults, and its points are spent then. `points` is None where
+    they were not counted.
+    """
+
+    faults: list[GraphQLError]
+    points: int | None = None
+
+
 class Context(BaseContext):
     """Per operation. A WebSocket carries many on one connection: each gets loaders of its own, so that none is
     answered from what another has read.
@@ -58,9 +69,10 @@ class Context(BaseContext):
         self.uses = uses
         self.registry = registry
         self.operation: Asked | None = None  # until it is known what is asked
+        self.admission: Admission | None = None  # until it is known whether that may run
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
-        self.loaders = Loaders(resources.database, principal)
+        self._loaders: Loaders | None = None
         self.columns: dict[tuple[Hashable, ...], frozenset[str]] = {}  # as graphql_api.selection has found them
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
@@ -69,8 +81,15 @@ class Context(BaseContext):
         WebSocket: elsewhere there are no others.
         """
         fresh = copy(self)
-        fresh.operation, fresh.columns, fresh.replayed = None, {}, []
+        fresh.columns, fresh.replayed = {}, []
         return fresh
+
+    @property
+    def loaders(self) -> Loaders:
+        """Made when they are first asked for: not every operation has use for them."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.resources.database, self.principal)
+        return self._loaders
 
     async def renew_principal(self) -> None:
         """A WebSocket outlives its token, or its user's rights: each operation asks again. Raises Unauthenticated."""
@@ -99,7 +118,7 @@ class Context(BaseContext):
 
     def forget(self) -> None:
         """What was loaded: a subscription shows what is there now."""
-        self.loaders = Loaders(self.resources.database, self.principal)
+        self._loaders = None
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
