@@ -7,14 +7,16 @@ from fastapi import Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
+from commerce.catalog.sharing import PRODUCTS
 from core.errors import FieldError, Invalid, StaleVersion
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.pagination import MAX_DEPTH
 from core.web.conditional import expected_version, is_current, not_modified, tag_of, version_tag
 from core.web.idempotency import InvalidIdempotencyKey
+from core.web.response_cache import share
 from public_api.auth import CatalogWriter, PrincipalDep
 from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ProductsDep
-from public_api.catalog.reading import cache_headers, product_filter
+from public_api.catalog.reading import cache_headers, offer, product_filter
 from public_api.catalog.schemas import (
     CategoryList,
     PageQuery,
@@ -56,6 +58,7 @@ _ORDER = {
     **superseded("/public/v2/products", date(2026, 11, 22)),
 )
 async def list_products(
+    request: Request,
     response: Response,
     query: Annotated[PageQuery, Query()],
     principal: PrincipalDep,
@@ -72,6 +75,7 @@ async def list_products(
     if is_current(if_none_match, tag):
         return not_modified(headers)
     response.headers.update(headers)
+    offer(request, principal, PRODUCTS)
     items = await products.products([key.id for key in found.items])
     return ProductPage(
         items=[product_schema(item) for item in items], page=found.page, size=found.size, total=found.total
@@ -109,6 +113,7 @@ async def get_product(
         return not_modified(headers)
     (product,) = await products.products([key.id])
     response.headers.update(headers)
+    offer(request, principal, product.head.id)
     return product_schema(product)
 
 
@@ -169,6 +174,7 @@ async def delete_product(
 
 
 @router.get("/categories", summary="List categories", response_model=CategoryList)
-async def list_categories(products: ProductsDep) -> CategoryList:
+async def list_categories(request: Request, products: ProductsDep) -> CategoryList:
     """All of them, by name."""
+    share(request.scope, (PRODUCTS,), points=0)
     return CategoryList(items=[category_schema(category) for category in await products.categories()])

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from commerce.catalog.filters import DEFAULT_SORT
+from commerce.catalog.sharing import PRODUCTS
 from core.pagination import InvalidCursor
 from core.web.conditional import is_current, not_modified, tag_of
 from public_api.auth import PrincipalDep
 from public_api.catalog.dependencies import IfNoneMatch, ProductsDep
-from public_api.catalog.reading import cache_headers, product_filter
+from public_api.catalog.reading import cache_headers, offer, product_filter
 from public_api.catalog.schemas import ProductSlice, SliceQuery, product_schema
 from public_api.errors import problems
 from public_api.routing import public_router
@@ -48,6 +49,7 @@ async def list_products(
     if is_current(if_none_match, tag):
         return not_modified(headers)
     response.headers.update(headers)
+    offer(request, principal, PRODUCTS)
     items = [product_schema(item) for item in await products.products([key.id for key in found.items])]
     if query.count:
         return ProductSlice(items=items, next=found.next_cursor, total=found.total)
