@@ -15,7 +15,7 @@ FRESH_SECONDS = 60  # a safety net: what changes is taken out at once
 STALE_SECONDS = 600  # more, in which it is still given while it is made anew
 # Of each request its own.
 _NOT_KEPT = {b"ratelimit", b"ratelimit-policy", b"server-timing", b"date", b"age", b"cache-status"}
-_OF_THE_BODY = {b"content-type", b"content-length", b"content-encoding"}
+_OF_THE_BODY = {b"content-type", b"content-length", b"content-encoding", b"content-security-policy"}
 # What answers may depend on: it is in the key, or such requests never come here.
 _KNOWN = {
     b"accept-encoding",
