@@ -36,6 +36,7 @@ from sqlalchemy.sql import Executable
 
 from core.direct import AWAY, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
+from core.sqlite import Driver
 
 _ENGINE: dict[str, Any] = {
     # Several times as fast as the standard library, and as compact.
@@ -133,13 +134,14 @@ class Database:
         self.dialect = make_url(url).get_backend_name()
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+            options: dict[str, Any] = {"module": Driver(), **_ENGINE}
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_ENGINE)
-            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **_ENGINE)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **options)
+            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **options)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:
-            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
+            options = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
             self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
