@@ -4,7 +4,6 @@ import gzip
 from collections.abc import Callable
 
 import brotli  # type: ignore[import-untyped]
-import httpx2
 import pytest
 import zstandard
 
@@ -193,7 +192,7 @@ async def test_uses_of_a_superseded_operation_are_counted_on_every_hit(shop: Sho
         await shop.client.get(PRODUCTS, headers={"X-Client-Name": "till", "X-Client-Version": version})
 
     pending = shop.served.state["uses"]._pending
-    counted = {(used.client, used.version): count.uses for used, count in pending.items() if used.kind == "rest"}
+    counted = {(used.client, used.client_version): count.uses for used, count in pending.items() if used.kind == "rest"}
     assert counted == {("till", "1"): 1, ("till", "2"): 2}
 
 
