@@ -67,6 +67,9 @@ class ServerSettings(_Group):
     response_cache_mb: int = Field(
         64, ge=0, description="How many megabytes of finished public answers each process keeps; 0: none."
     )
+    graphql_plans: bool = Field(
+        True, description="Off: every GraphQL operation runs on the executor, also where one statement could answer it."
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
     )

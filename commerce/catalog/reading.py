@@ -27,6 +27,7 @@ from core.pagination import Keyset, Page, Slice
 from core.projections.fields import Shape
 from core.projections.items import Item, item_of
 
+PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
 
 
@@ -60,7 +61,7 @@ def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind:
     wanted, order = _wanted(listing, dialect, bind)
     total: ColumnElement[Any] = null()
     if listing.count:
-        total = select(func.count()).select_from(wanted.subquery()).scalar_subquery()
+        total = product_count(listing, dialect, bind).scalar_subquery()
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
     if listing.after:
         page = page.where(*order.following(bind))
@@ -71,6 +72,12 @@ def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind:
     again = Keyset(order.name, keys.c.sort_value, keys.c.id, order.descending)
     found = select(json, keys.c.id, ProductRow.version, keys.c.shown, total)
     return found.select_from(keys).join(ProductRow, ProductRow.id == keys.c.id).order_by(*again.order())
+
+
+def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
+    """Of all products that are in the list, on whatever page."""
+    wanted, _ = _wanted(listing, dialect, bind)
+    return select(func.count()).select_from(wanted.subquery())
 
 
 def _wanted(listing: Listing, dialect: str, bind: Bind) -> tuple[Select[*tuple[Any, ...]], Keyset]:
@@ -86,10 +93,9 @@ def one_product(json: ColumnElement[str], by: str, bind: Bind, *, include_unpubl
     """`json`, id and version of the product whose `id` or `handle` is the value `named`."""
     column = ProductRow.id if by == "id" else ProductRow.handle
     statement = select(json, ProductRow.id, ProductRow.version).where(column == bind("named", String()))
-    return statement if include_unpublished else statement.where(_PUBLISHED)
+    return statement if include_unpublished else statement.where(PUBLISHED)
 
 
-_PUBLISHED = ProductRow.status == literal_column("'active'", String())
 _NO_JSON: ColumnElement[Any] = null()
 
 
@@ -113,7 +119,7 @@ def _one_sql(by: str, dialect: str, include_unpublished: bool, only_keys: bool) 
 def _renamed_sql(dialect: str, include_unpublished: bool) -> Sql:
     statement = select(ProductRow.handle).join(RetiredHandleRow)
     statement = statement.where(RetiredHandleRow.handle == named()("named", String()))
-    return compiled(statement if include_unpublished else statement.where(_PUBLISHED), dialect)
+    return compiled(statement if include_unpublished else statement.where(PUBLISHED), dialect)
 
 
 @lru_cache
