@@ -7,10 +7,12 @@ from re import Match
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.web.reads import read_app, read_handler
+from core.web.routing import BodyRoute
 from core.web.urls import mounted_at, route_path
 
 
@@ -88,7 +90,19 @@ def _operations(router: APIRouter) -> dict[tuple[str, str], list[_Operation]]:
             continue
         if not isinstance(route, APIRoute) or "{" in segment:
             return {}
-        operation = _Operation(context.path_regex.match, context.param_convertors, route, context.app, template)
+        operation = _Operation(
+            context.path_regex.match, context.param_convertors, route, _app(context, route), template
+        )
         for method in context.methods or ():
             found[method, segment].append(operation)
     return dict(found)
+
+
+def _app(context: RouteContext, route: APIRoute) -> ASGIApp:
+    app: ASGIApp = context.app
+    handle = read_handler(context)
+    if handle is None:
+        return app
+    if isinstance(route, BodyRoute):
+        handle = route.around(handle)
+    return read_app(handle, context.dependency_overrides_provider, app)
