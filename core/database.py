@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pydantic_core import from_json, to_json
 from sqlalchemy import (
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Result,
     ScalarResult,
     String,
+    Table,
     TypeDecorator,
     event,
     make_url,
@@ -37,6 +38,7 @@ from sqlalchemy.sql import Executable
 from core.errors import Conflict, Unavailable
 from core.sqlite import Driver
 
+T = TypeVar("T")
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up.
 _AWAY = ("08", "28", "40", "53", "57P")
@@ -111,6 +113,12 @@ class Base(DeclarativeBase):
     }
 
 
+def table_of(row: type[Base]) -> Table:
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101  every model is mapped to a table
+    return table
+
+
 class ReadSession(Protocol):
     """A session that only reads: `AsyncSession` without `add`, `flush` or `commit`, on a read-only transaction."""
 
@@ -118,6 +126,7 @@ class ReadSession(Protocol):
     async def scalar(self, statement: Executable, params: Any = None) -> Any: ...
     async def scalars(self, statement: Executable, params: Any = None) -> ScalarResult[Any]: ...
     async def stream(self, statement: Executable, params: Any = None) -> Any: ...
+    async def run_sync(self, fn: Callable[..., T], *arg: Any) -> T: ...
     def get_bind(self) -> Engine | Connection: ...
 
 
