@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from pydantic_core import from_json, to_json
 from sqlalchemy import (
     JSON,
     Connection,
@@ -35,7 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
-from core.direct import AWAY, Direct, Row, Sql
+from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
 from core.sqlite import Driver
 
@@ -43,9 +42,7 @@ T = TypeVar("T")
 
 
 _ENGINE: dict[str, Any] = {
-    # Several times as fast as the standard library, and as compact.
-    "json_serializer": lambda value: to_json(value).decode(),
-    "json_deserializer": from_json,
+    **JSON_OPTIONS,
     # An error's text goes to the log and to operators; the values that it is about may be hashes of passwords.
     "hide_parameters": True,
 }
