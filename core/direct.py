@@ -47,15 +47,15 @@ class Sql:
 
     text: str
     names: tuple[str, ...]  # of its values, in their order; a name may come again
-    _writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
+    writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
     _constants: Mapping[str, Any]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Raises KeyError for a value that is missing."""
         found = [values[name] if name in values else self._constants[name] for name in self.names]
-        for place, name in enumerate(self.names) if self._writers else ():
-            if name in self._writers:
-                found[place] = self._writers[name](found[place])
+        for place, name in enumerate(self.names) if self.writers else ():
+            if name in self.writers:
+                found[place] = self.writers[name](found[place])
         return found
 
 
