@@ -13,7 +13,7 @@ from typing import Any, Literal
 import httpx
 import psutil
 
-from benchmarks.harness.load import Request, Round, wrk
+from benchmarks.harness.load import NoLoad, Request, Round, wrk
 from benchmarks.harness.processes import pause, resume, used
 from benchmarks.report import Row, at_least, not_measured
 
@@ -168,8 +168,8 @@ class Comparison:
             before, beside = used(contender.process), used(*contender.database)
             load = self._load(contender.address, requests, self._connections, WARM_SECONDS if warm else SECONDS)
             after, beside_after = used(contender.process), used(*contender.database)
-        except psutil.NoSuchProcess:
-            found.faults.append("was gone under load")
+        except (NoLoad, psutil.NoSuchProcess) as error:
+            found.faults.append(f"took no load: {error}")
             return
         found.faults += _faults_of(load, min(asked.size for asked in contender.asked))
         found.rss_mb = max(found.rss_mb, after.rss_mb)

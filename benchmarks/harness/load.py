@@ -24,7 +24,7 @@ end
 
 
 class NoLoad(Exception):
-    """The machine has nothing to make load with."""
+    """Why there was none: nothing to make it with, or nobody who takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ def wrk(address: str, requests: Sequence[Request], connections: int, seconds: fl
         script.write_text(lua(requests))
         options = ["-t", "1", "-c", str(connections), "-d", f"{seconds:.0f}s", "--timeout", "10s", "-s", str(script)]
         command = ["taskset", "-c", str(cores()[1]), program, *options, address]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoLoad(done.stderr.strip())
     return read(done.stdout)
 
 

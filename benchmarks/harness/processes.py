@@ -95,9 +95,10 @@ def _address(started: subprocess.Popen[bytes], log: Path) -> str:
 
 def pause(root: psutil.Process) -> None:
     """Who is not asked does nothing: its timers do not burden who is."""
-    for process in (root, *root.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            process.suspend()
+    with suppress(psutil.NoSuchProcess):
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
 
 
 def resume(root: psutil.Process) -> None:
