@@ -232,8 +232,13 @@ class Broadcast:
         return lambda: self._at_drain.pop(call, None)
 
     def _receive(self, events: Sequence[Event]) -> None:
+        made = self._remember(events)
+        if len(made) == 1:  # as most come: no list for each of a thousand clients
+            for subscription in self._listeners(made[0].event):
+                subscription.offer(made)
+            return
         wanted: defaultdict[Subscription, list[Shared]] = defaultdict(list)
-        for shared in self._remember(events):
+        for shared in made:
             for subscription in self._listeners(shared.event):
                 wanted[subscription].append(shared)
         for subscription, found in wanted.items():
