@@ -1,29 +1,39 @@
-"""Runs the benchmark modules, all of them or those named, and prints one table."""
+"""Runs the benchmarks, all of them or those named, prints one table, and writes what each found to `results/`."""
 
 import pkgutil
 import sys
+import time
+import traceback
 from importlib import import_module
 
 import benchmarks
-
-Row = tuple[str, str, str]  # what was measured, the measure, and what is required of it
-
-
-def main(names: list[str]) -> None:
-    modules = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__")
-    unknown = set(names) - set(modules)
-    if unknown:
-        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(modules)}")
-    table: list[Row] = []
-    for name in names or modules:
-        print(f"running {name} ...", file=sys.stderr)
-        module = import_module(f"benchmarks.{name}")
-        if hasattr(module, "run"):
-            table += [(f"{name}: {what}", measure, required) for what, measure, required in module.run()]
-    heads = ("measurement", "measured", "required")
-    widths = [max(len(row[column]) for row in [heads, *table]) for column in range(3)]
-    for what, measure, required in [heads, *table]:
-        print(f"{what:<{widths[0]}}  {measure:>{widths[1]}}  {required}".rstrip())
+from benchmarks.report import Row, not_measured, table, write
 
 
-main(sys.argv[1:])
+def main(names: list[str]) -> int:
+    """1 where a benchmark broke: its row says why, and the others are measured nevertheless."""
+    runs = {name: module.run for name in _modules() if hasattr(module := import_module(f"benchmarks.{name}"), "run")}
+    if unknown := set(names) - set(runs):
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(runs)}")
+    found: dict[str, list[Row]] = {}
+    broken = False
+    for name in names or runs:
+        started = time.monotonic()
+        print(f"{name} ...", file=sys.stderr)
+        try:
+            found[name] = runs[name]()
+        except Exception as error:  # noqa: BLE001
+            traceback.print_exc()
+            found[name] = [not_measured("everything", f"{type(error).__name__}: {error}")]
+            broken = True
+        print(f"{name} took {time.monotonic() - started:.0f} s", file=sys.stderr)
+        write(name, found[name])
+    print(table(found))
+    return int(broken)
+
+
+def _modules() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__")
+
+
+sys.exit(main(sys.argv[1:]))

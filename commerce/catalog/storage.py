@@ -58,7 +58,7 @@ async def save_products(
     await _retire_handles(session, saves)
     await _save_variants(session, saves)
     await _replace_images(session, saves)
-    await _replace_tags(session, saves)
+    await _replace_tags(session, saves, now)
     await insert_rows(session, _table(DocumentRow), [_document(save) for save in new])
     await update_rows(session, _table(DocumentRow), [_document(save) for save in changed], key="product_id")
 
@@ -194,17 +194,30 @@ def _image(image_id: str, product_id: str, position: int, image: ImageData) -> R
     }
 
 
-async def _replace_tags(session: WriteSession, saves: Sequence[Save]) -> None:
-    touched = [save for save in saves if save.before is None or save.before.tags != save.data.tags]
+async def _replace_tags(session: WriteSession, saves: Sequence[Save], now: datetime) -> None:
+    """With each tag goes what its products are ordered by."""
+    touched = [save for save in saves if save.before is None or _tags_differ(save.before, save.data)]
     cleared = [save.product_id for save in touched if save.before and save.before.tags]
     if cleared:
         await session.execute(delete(TagRow).where(TagRow.product_id.in_(cleared)))
     rows = [
-        {"product_id": save.product_id, "position": position, "tag": tag}
+        {
+            "product_id": save.product_id,
+            "position": position,
+            "tag": tag,
+            "created_at": save.before.head.created_at if save.before else now,
+            "title_order": fold(save.data.title),
+            "price_min": min(variant.price for variant in save.data.variants),
+        }
         for save in touched
         for position, tag in enumerate(save.data.tags)
     ]
     await insert_rows(session, _table(TagRow), rows)
+
+
+def _tags_differ(before: Product, data: ProductData) -> bool:
+    was = before.tags, before.head.title, before.head.price_min
+    return was != (data.tags, data.title, min(variant.price for variant in data.variants))
 
 
 def _document(save: Save) -> Row:

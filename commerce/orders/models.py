@@ -13,6 +13,8 @@ class OrderRow(Base):
     __table_args__ = (
         Index("ix_orders_placed", "placed_at", "id"),
         Index("ix_orders_user", "user_id", "placed_at", "id"),
+        Index("ix_orders_state", "state", "placed_at", "id"),
+        Index("ix_orders_email", "email", "placed_at", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -20,7 +22,7 @@ class OrderRow(Base):
     id: Mapped[str] = mapped_column(PlainOrder, unique=True)
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))  # None: placed with a key of the shop's own
     email: Mapped[str] = mapped_column(String)
-    state: Mapped[str] = mapped_column(String, index=True)
+    state: Mapped[str] = mapped_column(String)
     currency: Mapped[str] = mapped_column(String(3))
     # As it was applied; no reference, because promotions end.
     promotion_id: Mapped[str | None] = mapped_column(String)

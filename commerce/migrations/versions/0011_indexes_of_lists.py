@@ -1,0 +1,59 @@
+"""Indexes in the order of every list, and in product_tags what a tag's products are ordered by.
+
+Revision ID: 0011
+Revises: 0010
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from core.database import UtcDateTime
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+PLAIN_ORDER = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+SORTS = {"created": "created_at", "updated": "updated_at", "title": "title_order", "price": "price_min"}
+OF_A_TAG = {"created": "created_at", "title": "title_order", "price": "price_min"}
+
+
+def upgrade() -> None:
+    _index_products()
+    _copy_into_tags()
+    op.drop_index("ix_orders_state", "orders")
+    op.create_index("ix_orders_state", "orders", ["state", "placed_at", "id"])
+    op.create_index("ix_orders_email", "orders", ["email", "placed_at", "id"])
+
+
+def _index_products() -> None:
+    op.drop_index("ix_products_category_id", "products")
+    op.drop_index("ix_products_vendor", "products")
+    for name, column in SORTS.items():
+        op.drop_index(f"ix_products_{name}", "products")
+        op.create_index(f"ix_products_{name}", "products", [column, "id", "status"])
+        op.create_index(f"ix_products_category_{name}", "products", ["category_id", column, "id", "status"])
+        op.create_index(f"ix_products_vendor_{name}", "products", ["vendor", column, "id", "status"])
+
+
+def _copy_into_tags() -> None:
+    copied: dict[str, sa.types.TypeEngine[Any]] = {
+        "created_at": UtcDateTime(),
+        "title_order": PLAIN_ORDER,
+        "price_min": sa.BigInteger(),
+    }
+    op.drop_index("ix_product_tags_tag", "product_tags")
+    for name, kind in copied.items():
+        op.add_column("product_tags", sa.Column(name, kind, nullable=True))
+    names = ", ".join(copied)
+    op.execute(
+        f"UPDATE product_tags SET ({names}) = (SELECT {names} FROM products WHERE products.id = product_tags.product_id)"  # noqa: S608
+    )
+    with op.batch_alter_table("product_tags") as batch:
+        for name, kind in copied.items():
+            batch.alter_column(name, existing_type=kind, nullable=False)
+    for name, column in OF_A_TAG.items():
+        op.create_index(f"ix_product_tags_{name}", "product_tags", ["tag", column, "product_id"])
