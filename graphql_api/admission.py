@@ -6,7 +6,6 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 
 from commerce.accounts.principal import Principal
 from core.budget import READ_POINTS
-from core.context import current_client
 from core.errors import AppError
 from graphql_api import limits
 from graphql_api.context import Admission, Context
@@ -44,7 +43,7 @@ async def admit(schema: Rulebook, text: str, name: str | None, variables: dict[s
 def note_deprecated(schema: Rulebook, text: str, name: str | None, variables: dict[str, Any], caller: Context) -> None:
     """Counts what an operation that runs uses of it, once, however often it names it."""
     for each in used(schema._schema, text, operation_name(text, name), variables):  # noqa: SLF001
-        caller.uses.note("field", each, current_client())
+        caller.note("field", each)
 
 
 def operation_name(text: str, name: str | None) -> str | None:

@@ -1,18 +1,38 @@
 """What came of an operation over plain HTTP, and the response that it becomes (GraphQL over HTTP, 6.4)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
+from pydantic_core import to_json
 from starlette.responses import Response
+from starlette.types import Scope
 from strawberry.http import GraphQLHTTPResponse, process_result
 from strawberry.types import ExecutionResult
 
+from commerce.catalog.sharing import PRODUCTS
+from commerce.operations.service import OPERATIONS
 from core.budget import QuotaExceeded
+from core.ratelimit import Verdict
+from core.web.response_cache import share
+from graphql_api.errors import cost_told
 from graphql_api.once import REPLAYED
 from graphql_api.responses import GRAPHQL_JSON, json_bytes, json_response
 
 _NOT_STORED = {"Cache-Control": "no-store"}
+_SHOWN = (PRODUCTS, OPERATIONS)  # who may ask what is registered
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The end of a body, from the data on."""
+
+    points: int
+    limit: int
+
+    def __call__(self, verdict: Verdict) -> bytes:
+        cost = cost_told(self.points, self.limit, verdict.remaining)
+        return b',"extensions":{"cost":%b}}' % to_json(cost)
 
 
 class Answer(ABC):
@@ -20,25 +40,34 @@ class Answer(ABC):
     def response(self, media_type: str) -> Response:
         """With all that the caller is told of it."""
 
+    def offer(self, scope: Scope, *, with_cost: bool) -> None:  # noqa: B027  most are their caller's own
+        """Lets others have it, where it is the same for all; or what is `lasting`, without the cost."""
+
     @abstractmethod
     def lasting(self) -> bytes | None:
         """Only what is the same for the next who asks; None where something failed."""
 
 
 class Planned(Answer):
-    """`data` is JSON already."""
+    """`data` is JSON already; `told` makes what a caller is told of the cost, by what is left to them."""
 
-    def __init__(self, data: str, cost: Mapping[str, int]) -> None:
-        self._data = data
-        self._cost = cost
+    def __init__(self, data: str, told: Told, verdict: Verdict, *, is_everybodys: bool) -> None:
+        self.is_everybodys = is_everybodys
+        self._stable = f'{{"data":{data}'.encode()
+        self._told = told
+        self._verdict = verdict
 
     def response(self, media_type: str) -> Response:
-        cost = ",".join([f'"{name}":{points}' for name, points in self._cost.items()])
-        body = f'{{"data":{self._data},"extensions":{{"cost":{{{cost}}}}}}}'
-        return Response(body.encode(), 200, _NOT_STORED, media_type)
+        return Response(self._stable + self._told(self._verdict), 200, _NOT_STORED, media_type)
 
     def lasting(self) -> bytes:
-        return f'{{"data":{self._data}}}'.encode()
+        return self._stable + b"}"
+
+    def offer(self, scope: Scope, *, with_cost: bool) -> None:
+        if self.is_everybodys and with_cost:
+            share(scope, _SHOWN, points=self._told.points, stable=self._stable, tail=self._told)
+        elif self.is_everybodys:
+            share(scope, _SHOWN, points=self._told.points)
 
 
 class Executed(Answer):

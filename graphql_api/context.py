@@ -16,13 +16,15 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import ANONYMOUS, Principal
 from commerce.accounts.throttling import caller_of
 from commerce.operations.registry import OperationRegistry
-from commerce.usage.recorder import UseRecorder
+from commerce.usage.entities import Kind
 from core.budget import READ_POINTS
+from core.context import current_client
 from core.errors import Unauthenticated
 from core.ratelimit import Verdict
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
 from core.web.middleware.quota import spend
+from core.web.response_cache import counted
 from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
 
@@ -57,7 +59,6 @@ class Context(BaseContext):
         principal: Principal,
         line: Line,
         *,
-        uses: UseRecorder,
         registry: OperationRegistry,
         authorization: str | None,
         address: str,
@@ -66,7 +67,6 @@ class Context(BaseContext):
         self.resources = resources
         self.principal = principal
         self.line = line
-        self.uses = uses
         self.registry = registry
         self.operation: Asked | None = None  # until it is known what is asked
         self.admission: Admission | None = None  # until it is known whether that may run
@@ -103,6 +103,11 @@ class Context(BaseContext):
         """
         if isinstance(self.request, WebSocket):
             await self.spend(READ_POINTS)
+
+    def note(self, kind: Kind, subject: str) -> None:
+        """That it is used: now, and each time that the same answer is given to somebody."""
+        assert self.request is not None  # noqa: S101  set by the router
+        counted(self.request.scope, lambda scope: scope["state"]["uses"].note(kind, subject, current_client()))
 
     async def spend(self, points: int) -> None:
         """Raises QuotaExceeded."""
@@ -141,7 +146,6 @@ async def open_context(
         resources,
         principal,
         line,
-        uses=state.uses,
         registry=state.operations,
         authorization=authorization,
         address=address,

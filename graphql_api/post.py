@@ -59,4 +59,5 @@ class PostRoute(BaseRoute):
         asking = asking_of_body(await decoded(request, MAX_BODY_BYTES).body())
         text = await text_of(asking.query, asking.named, asking.operation_name, context)
         answer = await self._roads.answer(text, asking, context)
+        answer.offer(request.scope, with_cost=True)
         return answer.response(media_type_for(request.scope))

@@ -7,11 +7,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from core.context import current_client
 from graphql_api import persisted
 from graphql_api.admission import admit, note_deprecated
-from graphql_api.answers import Answer, Executed, Planned
+from graphql_api.answers import Answer, Executed, Planned, Told
 from graphql_api.context import Context
-from graphql_api.errors import cost_told, present
+from graphql_api.errors import present
 from graphql_api.plans.planner import Planner
 from graphql_api.requests import Asking
 from graphql_api.schema import Schema
@@ -52,8 +53,10 @@ class Roads:
         if data is None:
             return None
         note_deprecated(self._schema, text, name, variables, context)
-        cost = cost_told(admission.points, context.resources.budget.limit.amount, context.quota.remaining)
-        return Planned(data, cost)
+        told = Told(admission.points, context.resources.budget.limit.amount)
+        return Planned(
+            data, told, context.quota, is_everybodys=plan.is_of_catalogue and await _is_common(asking, context)
+        )
 
     async def _execute(self, text: str, asking: Asking, context: Context) -> ExecutionResult:
         """An operation that cannot be found in the document, or needs a stream, is a fault of the document, not of the
@@ -72,3 +75,14 @@ class Roads:
         except InvalidOperationTypeError:
             reason = "subscriptions need a stream: WebSocket, or Accept: text/event-stream"
         return PreExecutionError(data=None, errors=[present(GraphQLError(reason), suggest=False)])
+
+
+async def _is_common(asking: Asking, context: Context) -> bool:
+    """Whether nothing has to be done for the next who asks the same: no hash is to be remembered, nor an operation
+    reported that its client has not registered.
+    """
+    if context.principal.kind != "anonymous" or (asking.query and asking.named):
+        return False
+    if context.operation is not None and context.operation.registered:
+        return True
+    return (await context.registry.policy(current_client().name)).mode == "off"

@@ -132,6 +132,7 @@ class Router(GraphQLRouter[Context, None]):
         headers = cache_headers(tag, public=context.principal.kind == "anonymous", vary=_VARY)
         if is_current(request.headers.get("if-none-match"), tag):
             return not_modified(headers)
+        answer.offer(request.scope, with_cost=False)
         return Response(body, 200, headers, media_type)
 
     def _show_ide(self, request: Request) -> Response:

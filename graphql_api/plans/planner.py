@@ -42,6 +42,11 @@ class Plan:
     _selected: "_Selected"
     _bounds: Sequence[Bound]
 
+    @property
+    def is_of_catalogue(self) -> bool:
+        """Whether all strangers get the same, until a product changes."""
+        return all(root.is_of_catalogue for root in self._selected.roots)
+
     async def read(self, database: Database) -> str | None:
         """The answer's data, as JSON; None where the database is away, which the executor has to say."""
         statement = self._selected.statement(self._bounds, database.dialect)

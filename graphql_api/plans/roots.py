@@ -12,6 +12,8 @@ from graphql_api.plans.parts import Binder, Bound, constant
 from graphql_api.plans.selection import TYPENAME, NotProjectable, Selection
 
 _PLANS = {**CATALOG_PLANS, **ORDER_PLANS, **NODE_PLANS}
+# What they show to strangers is the catalogue alone: of other nodes these see none.
+_OF_CATALOGUE = frozenset({TYPENAME, *CATALOG_PLANS, *NODE_PLANS})
 
 
 class Root:
@@ -19,6 +21,7 @@ class Root:
 
     def __init__(self, key: str, field: GraphQLField, node: FieldNode, bind: Binder) -> None:
         self.key = key
+        self.is_of_catalogue = node.name.value in _OF_CATALOGUE
         self._field = field
         self._node = node
         self._bind = bind
