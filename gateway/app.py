@@ -13,7 +13,7 @@ from starlette.types import Scope
 from commerce.accounts.throttling import network_of
 from core.resources import OpenResources, open_resources
 from core.settings import Settings
-from core.web.audience import describe, share_overrides
+from core.web.audience import Application, describe, share_overrides
 from core.web.errors import ErrorRenderer, Failure, install_error_handlers
 from core.web.middleware.catch_all import CatchAllMiddleware
 from core.web.middleware.compression import CompressMiddleware
@@ -38,10 +38,9 @@ _VERSIONS = ("portico", "fastapi", "starlette", "uvicorn", "strawberry-graphql",
 def create_app(settings: Settings, open_resources: OpenResources = open_resources) -> FastAPI:
     """The root application with every audience mounted. Opens nothing: the lifespan does."""
     files = pages.static_files()
-    root = FastAPI(
+    root = Application(
         title="Portico",
         version=installed_version("portico"),
-        openapi_url=None,
         lifespan=root_lifespan(
             settings,
             open_resources,

@@ -1,25 +1,26 @@
 """Plans of what can be asked of the catalogue (`graphql_api.plans`): the same as `queries` and `listing` answer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from graphql.execution.collect_fields import FieldDetails
-from sqlalchemy import ColumnElement, String, func, null, select
+from sqlalchemy import ColumnElement, String, func, select
 from strawberry.utils.str_converters import to_camel_case
 
 from commerce.accounts.principal import Principal
 from commerce.catalog.filters import DEFAULT_SORT, FILTERS, ProductFilter, SortName, form_of, require_bounds, values_of
 from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow, VariantRow
 from commerce.catalog.projections import CATEGORY, PRODUCT, VARIANT
-from commerce.catalog.reading import PUBLISHED, Listing, order_of, product_count, product_list
+from commerce.catalog.reading import PUBLISHED, Listing, product_count, product_list
 from core.direct import Bind
+from core.projections.listing import Paging
 from graphql_api.fields import plain
-from graphql_api.plans.connections import Connection, Source
+from graphql_api.plans.connections import NO_JSON, Connection, Source
 from graphql_api.plans.kinds import By, Kind, Visible, one
-from graphql_api.plans.parts import Binder, Bound, array
+from graphql_api.plans.parts import Binder, Bound, Part, array
 from graphql_api.plans.selection import NotProjectable, Selection
 
-_NO_JSON: ColumnElement[Any] = null()
 _FILTERS = {to_camel_case(name): name for name in FILTERS}
 
 
@@ -86,14 +87,13 @@ def _source(given: Mapping[str, Any], sort: SortName | None, principal: Principa
     """Raises Invalid."""
     wanted = ProductFilter(**given, include_unpublished=principal.sees_unpublished)
     require_bounds(wanted)
-    listing = Listing(form_of(wanted), sort, by_cursor=True)
-    following = Listing(listing.form, sort, by_cursor=True, after=True)
+    listing = Listing(form_of(wanted), sort, Paging(by_cursor=True))
+
+    def page(bind: Bind, paging: Paging) -> Part:
+        return product_list(replace(listing, paging=paging), NO_JSON, dialect, bind)
+
     return Source(
-        listing,
-        values_of(wanted, dialect),
-        order_of(listing),
-        lambda bind, continues: product_list(following if continues else listing, _NO_JSON, dialect, bind),
-        lambda bind: product_count(listing, dialect, bind),
+        listing, values_of(wanted, dialect), listing.keyset, page, lambda bind: product_count(listing, dialect, bind)
     )
 
 

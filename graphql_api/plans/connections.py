@@ -7,27 +7,29 @@ from typing import Any, TypeAlias
 from graphql import GraphQLObjectType, get_named_type
 from graphql.execution.collect_fields import FieldDetails
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, Text, cast
+from sqlalchemy import ColumnElement, Text, cast, null
 
 from core.direct import Bind, Row
 from core.pagination import Keyset
 from core.projections.fields import Projection, Shape
+from core.projections.listing import Paging
 from graphql_api.pagination import check_page
 from graphql_api.plans.parts import Bound, Part, Rows, array
 from graphql_api.plans.selection import TYPENAME, Selection
 
+NO_JSON: ColumnElement[str] = null()  # type: ignore[assignment]  # in the place of the columns that a connection adds
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which items. `kind` and `values` are as those of `Bound`; `order` makes and reads cursors. `page` selects from the
-    projection's table; with `id`, and `shown`, which is what cursors have of a row. Its second argument is whether the
-    page goes on behind a cursor. `count` selects how many there are in all.
+    """Which items. `kind` and `values` are as those of `Bound`; `order` makes and reads cursors. `page` is as `listed`
+    makes it, `count` as `counted` (`core.projections.listing`).
     """
 
     kind: Hashable
     values: Mapping[str, Any]
     order: Keyset
-    page: Callable[[Bind, bool], Part]
+    page: Callable[[Bind, Paging], Part]
     count: Callable[[Bind], Part]
 
 
@@ -77,7 +79,7 @@ class Connection:
         """As far as they are shown. All columns are texts."""
         found: list[Part] = []
         if self._shows_page:
-            page = source.page(bind, continues)
+            page = source.page(bind, Paging(by_cursor=True, after=continues))
             keys = page.selected_columns
             texts: list[ColumnElement[Any]] = [self._projection.json(shape, dialect) for shape in self._shapes]
             if self._shows_cursors:

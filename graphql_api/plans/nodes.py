@@ -10,11 +10,12 @@ from core.direct import Bind
 from core.projections.fields import Shape
 from graphql_api.catalog.plans import PRODUCT_KIND, VARIANT_KIND
 from graphql_api.nodes import MOST_NODES
+from graphql_api.orders.plans import ORDER_KIND
 from graphql_api.plans.kinds import Kind, Visible, among, one
 from graphql_api.plans.parts import Binder, Bound, Part, Rows, array
 from graphql_api.plans.selection import NotProjectable, Selection
 
-_KINDS = (VARIANT_KIND, PRODUCT_KIND)
+_KINDS = (ORDER_KIND, VARIANT_KIND, PRODUCT_KIND)
 _Shapes = Mapping[Kind, Shape]
 _Asked = Sequence[tuple[Kind, Visible, list[str]]]  # the ids of each kind
 
