@@ -7,6 +7,7 @@ from re import Match
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -43,6 +44,7 @@ class RouteTable:
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
+        self._by_router = AsyncExitStackMiddleware(router)  # where FastAPI keeps files of forms
         self._mounts = {route.path.strip("/"): route for route in router.routes if isinstance(route, Mount)}
         self._operations = _operations(router)
 
@@ -65,7 +67,7 @@ class RouteTable:
                     scope.setdefault("router", self._router)
                     await operation.app(scope, receive, send)
                     return
-        await self._router(scope, receive, send)
+        await self._by_router(scope, receive, send)
 
 
 def _select(operation: _Operation, match: Match[str], scope: Scope) -> None:
@@ -99,7 +101,7 @@ def _operations(router: APIRouter) -> dict[tuple[str, str], list[_Operation]]:
 
 
 def _app(context: RouteContext, route: APIRoute) -> ASGIApp:
-    app: ASGIApp = context.app
+    app: ASGIApp = AsyncExitStackMiddleware(context.app)
     handle = read_handler(context)
     if handle is None:
         return app
