@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.web.reads import read_app, read_handler
 from core.web.routing import BodyRoute
-from core.web.urls import mounted_at, route_path
+from core.web.urls import mounted_at
 
 
 def enter(mount: Mount, scope: Scope) -> None:
@@ -49,10 +49,11 @@ class RouteTable:
         self._operations = _operations(router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        path = "" if scope["type"] == "lifespan" else scope["path"].removeprefix(scope.get("root_path", ""))
+        if not path.startswith("/"):
             await self._router(scope, receive, send)
             return
-        path = route_path(scope)
+        scope.setdefault("router", self._router)
         segment = path.split("/", 2)[1]
         mount = self._mounts.get(segment)
         if mount is not None and path != mount.path:
@@ -64,7 +65,6 @@ class RouteTable:
                 match = operation.match(path)
                 if match is not None:
                     _select(operation, match, scope)
-                    scope.setdefault("router", self._router)
                     await operation.app(scope, receive, send)
                     return
         await self._by_router(scope, receive, send)
