@@ -26,8 +26,9 @@ from core.direct import Bind, Row, Sql, compiled, named
 from core.pagination import Keyset, Page, Slice
 from core.projections.fields import Shape
 from core.projections.items import Item, item_of
-from core.projections.listing import Paging, listed, slice_of, total_of
+from core.projections.listing import Paging, counted, listed, slice_of, total_of
 
+PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
 _NUMBERED = Paging(by_cursor=False, count=True)
 
@@ -54,12 +55,23 @@ class Listing:
 
 def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind: Bind) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, with the values of `values_of`."""
-    wanted: Select[*tuple[Any, ...]] = select(ProductRow.id).where(*conditions(listing.form, bind))
-    order = listing.keyset
-    if listing.form.words is not None:
-        wanted, fit = matching(wanted, listing.form.words, bind, dialect)
-        order = _ranked(fit) if listing.is_ranked else order
+    wanted, order = _wanted(listing, dialect, bind)
     return listed(wanted, order, ProductRow.version, json, listing.paging, dialect, bind)
+
+
+def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
+    """How many products the list has on all pages."""
+    wanted, _ = _wanted(listing, dialect, bind)
+    return counted(wanted)
+
+
+def _wanted(listing: Listing, dialect: str, bind: Bind) -> tuple[Select[*tuple[Any, ...]], Keyset]:
+    """The ids of all, and their order."""
+    wanted: Select[*tuple[Any, ...]] = select(ProductRow.id).where(*conditions(listing.form, bind))
+    if listing.form.words is None:
+        return wanted, listing.keyset
+    wanted, fit = matching(wanted, listing.form.words, bind, dialect)
+    return wanted, _ranked(fit) if listing.is_ranked else listing.keyset
 
 
 def _ranked(fit: ColumnElement[int]) -> Keyset:
@@ -70,10 +82,9 @@ def one_product(json: ColumnElement[str], by: str, bind: Bind, *, include_unpubl
     """`json`, id and version of the product whose `id` or `handle` is the value `named`."""
     column = ProductRow.id if by == "id" else ProductRow.handle
     statement = select(json, ProductRow.id, ProductRow.version).where(column == bind("named", String()))
-    return statement if include_unpublished else statement.where(_PUBLISHED)
+    return statement if include_unpublished else statement.where(PUBLISHED)
 
 
-_PUBLISHED = ProductRow.status == literal_column("'active'", String())
 _NO_JSON: ColumnElement[Any] = null()
 
 
@@ -97,7 +108,7 @@ def _one_sql(by: str, dialect: str, include_unpublished: bool, only_keys: bool) 
 def _renamed_sql(dialect: str, include_unpublished: bool) -> Sql:
     statement = select(ProductRow.handle).join(RetiredHandleRow)
     statement = statement.where(RetiredHandleRow.handle == named()("named", String()))
-    return compiled(statement if include_unpublished else statement.where(_PUBLISHED), dialect)
+    return compiled(statement if include_unpublished else statement.where(PUBLISHED), dialect)
 
 
 @lru_cache

@@ -24,7 +24,7 @@ from core.database import Database
 from core.direct import Bind, Sql, compiled, named
 from core.pagination import Page
 from core.projections.items import Item, item_of
-from core.projections.listing import Paging, listed, total_of
+from core.projections.listing import Paging, counted, listed, total_of
 
 _NUMBERED = Paging(by_cursor=False, count=True)
 
@@ -33,8 +33,17 @@ def order_list(
     form: FilterForm, sight: Sight, paging: Paging, json: ColumnElement[str], dialect: str, bind: Bind
 ) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, newest first, with the values of `values_of` and `visible`."""
-    wanted: Select[*tuple[Any, ...]] = select(OrderRow.id).where(visible(sight, bind), *conditions(form, bind))
-    return listed(wanted, NEWEST, OrderRow.version, json, paging, dialect, bind)
+    return listed(_wanted(form, sight, bind), NEWEST, OrderRow.version, json, paging, dialect, bind)
+
+
+def order_count(form: FilterForm, sight: Sight, bind: Bind) -> Select[int]:
+    """How many orders the list has on all pages."""
+    return counted(_wanted(form, sight, bind))
+
+
+def _wanted(form: FilterForm, sight: Sight, bind: Bind) -> Select[*tuple[Any, ...]]:
+    """The ids of all."""
+    return select(OrderRow.id).where(visible(sight, bind), *conditions(form, bind))
 
 
 def one_order(json: ColumnElement[str], sight: Sight, bind: Bind) -> Select[str, str, int]:

@@ -38,7 +38,7 @@ def listed(
     """
     total: ColumnElement[Any] = null()
     if paging.count:
-        total = select(func.count()).select_from(wanted.subquery()).scalar_subquery()
+        total = counted(wanted).scalar_subquery()
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
     if paging.after:
         page = page.where(*order.following(bind))
@@ -49,6 +49,10 @@ def listed(
     again = Keyset(order.name, keys.c.sort_value, keys.c.id, order.descending)
     found = select(json, keys.c.id, version, keys.c.shown, total)
     return found.select_from(keys).join(version.class_, order.tie_breaker == keys.c.id).order_by(*again.order())
+
+
+def counted(wanted: Select[*tuple[Any, ...]]) -> Select[int]:
+    return select(func.count()).select_from(wanted.subquery())
 
 
 def total_of(rows: Sequence[Row], *, is_first: bool) -> int | None:
