@@ -1,4 +1,4 @@
-"""Rows of a shop of any size: each follows from its number alone, so that every run and both databases have the same."""
+"""Rows of a shop of any size. Each follows from its number alone: every run and both databases have the same."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -74,8 +74,10 @@ def variants(number: int) -> Rows:
 
 def tags(number: int) -> Rows:
     """One that many products have, and one that few have, all of them of about the same time."""
+    made = product(number)
+    ordered_by = {name: made[name] for name in ("created_at", "title_order", "price_min")}
     for position, tag in enumerate((f"tag-{_mixed(number) % COMMON_TAGS}", f"drop-{number // PRODUCTS_OF_A_RARE_TAG}")):
-        yield {"product_id": new_id("prod", number), "position": position, "tag": tag}
+        yield {"product_id": made["id"], "position": position, "tag": tag, **ordered_by}
 
 
 def document(number: int) -> dict[str, Any]:
