@@ -6,7 +6,7 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,12 +34,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
+from core.direct import AWAY, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
-
-# PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
-# back), out of resources, shutting down or starting up.
-_AWAY = ("08", "28", "40", "53", "57P")
-
 
 _ENGINE: dict[str, Any] = {
     # Several times as fast as the standard library, and as compact.
@@ -143,6 +139,8 @@ class Database:
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
             )
+        pragmas = _pragmas(query_only=True) if self.dialect == "sqlite" else ()
+        self._direct = Direct(make_url(url), self.reader.sync_engine, size=4, pragmas=pragmas)
         self._write_sessions = async_sessionmaker(self.writer, expire_on_commit=False)
         self._read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
 
@@ -162,12 +160,18 @@ class Database:
             async with self._read_sessions() as session:
                 yield session
 
+    async def fetch(self, sql: Sql, values: Mapping[str, Any]) -> list[Row]:
+        """The rows of one statement, on a snapshot of its own and past SQLAlchemy. Raises DatabaseUnavailable."""
+        with translated_errors():
+            return await self._direct.fetch(sql, values)
+
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when the database does not answer."""
         async with self.read() as session:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        await self._direct.close()
         await self.reader.dispose()
         await self.writer.dispose()
 
@@ -205,7 +209,7 @@ def _is_away(error: StatementError) -> bool:
     if _sqlite_code(error) == sqlite3.SQLITE_ERROR:  # SQLite calls a mistake in the SQL operational too
         return False
     return isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and (error.connection_invalidated or _sqlstate(error).startswith(_AWAY))
+        isinstance(error, DBAPIError) and (error.connection_invalidated or _sqlstate(error).startswith(AWAY))
     )
 
 
@@ -222,15 +226,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late and reads first
         cursor = connection.cursor()
-        # FULL: a commit that was acknowledged survives a power cut, not only a kill -9.
-        for pragma in (
-            "busy_timeout=10000",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "recursive_triggers=ON",  # or REPLACE deletes a row behind the back of the triggers that forbid it
-            "cache_size=-16000",
-            f"query_only={'ON' if query_only else 'OFF'}",
-        ):
+        for pragma in _pragmas(query_only=query_only):
             cursor.execute(f"PRAGMA {pragma}")
         _use_wal(connection, cursor)
         cursor.close()
@@ -238,6 +234,17 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
     @event.listens_for(engine.sync_engine, "begin")
     def open_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _pragmas(*, query_only: bool) -> tuple[str, ...]:
+    return (
+        "busy_timeout=10000",
+        "synchronous=FULL",  # a commit that was acknowledged survives a power cut, not only a kill -9
+        "foreign_keys=ON",
+        "recursive_triggers=ON",  # or REPLACE deletes a row behind the back of the triggers that forbid it
+        "cache_size=-16000",
+        f"query_only={'ON' if query_only else 'OFF'}",
+    )
 
 
 def _use_wal(connection: Any, cursor: Any) -> None:

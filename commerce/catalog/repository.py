@@ -11,9 +11,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
 from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
-from commerce.catalog.search import matching
+from commerce.catalog.search import matching, search_values, words_of
 from commerce.catalog.text import is_storable
 from core.database import Database
+from core.direct import filled
 from core.pagination import Keyset, Page, Slice
 from core.repository import Repository, parameter_chunks, reading
 
@@ -89,10 +90,11 @@ class ProductRepository(Repository):
     def _wanted(
         self, columns: Sequence[Any], wanted: ProductFilter, sort: SortName | None
     ) -> tuple[Select[*tuple[Any, ...]], Keyset]:
-        statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted)
+        statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted, self.dialect)
         order = keyset(sort or DEFAULT_SORT)
         if wanted.q is not None:
-            statement, fit = matching(statement, wanted.q, self.dialect)
+            bind = filled(search_values(wanted.q, self.dialect))
+            statement, fit = matching(statement, len(words_of(wanted.q)), bind, self.dialect)
             order = order if sort else Keyset("match", fit, order.tie_breaker, descending=True)
         return statement, order
 
