@@ -46,6 +46,7 @@ def product(number: int) -> dict[str, Any]:
         "currency": "USD",
         "price_min": price,
         "price_max": price + 500,
+        "price_spread": 500,
         "extra": {},
         "version": 1,
         "created_at": created_at,

@@ -20,6 +20,7 @@ from commerce.catalog.filters import (
 from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow
 from commerce.catalog.projections import CATEGORY, PRODUCT
 from commerce.catalog.search import matching
+from commerce.catalog.seeking import price_bounds, swift
 from commerce.catalog.text import is_storable
 from core.database import Database
 from core.direct import Bind, Row, Sql, compiled, named
@@ -43,7 +44,9 @@ class Listing:
     @property
     def keyset(self) -> Keyset | None:
         """Its order, where that is not how well a product matches."""
-        return None if self.form.words is not None and self.sort is None else keyset(self.sort or DEFAULT_SORT)
+        if self.form.words is not None and self.sort is None:
+            return None
+        return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
 
 
 def order_of(listing: Listing) -> Keyset:
@@ -64,10 +67,12 @@ def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind:
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
     if listing.after:
         page = page.where(*order.following(bind))
-    page = page.order_by(*order.order()).limit(bind("limit", Integer()))
+    reach: ColumnElement[int] = bind("limit", Integer())
+    page = page.where(*price_bounds(listing.form, listing.sort, bind)).order_by(*order.order()).limit(reach)
     if not listing.by_cursor:
         page = page.offset(bind("offset", Integer()))
-    keys = page.cte()
+        reach = reach + bind("offset", Integer())
+    keys = swift(page, listing.form, reach, dialect, bind).cte()
     again = Keyset(order.name, keys.c.sort_value, keys.c.id, order.descending)
     found = select(json, keys.c.id, ProductRow.version, keys.c.shown, total)
     return found.select_from(keys).join(ProductRow, ProductRow.id == keys.c.id).order_by(*again.order())

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
-from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
+from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, form_of, keyset, narrow
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
 from commerce.catalog.search import matching, search_values, words_of
 from commerce.catalog.text import is_storable
@@ -91,7 +91,7 @@ class ProductRepository(Repository):
         self, columns: Sequence[Any], wanted: ProductFilter, sort: SortName | None
     ) -> tuple[Select[*tuple[Any, ...]], Keyset]:
         statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted, self.dialect)
-        order = keyset(sort or DEFAULT_SORT)
+        order = keyset(sort or DEFAULT_SORT, tagged=form_of(wanted).tagged)
         if wanted.q is not None:
             bind = filled(search_values(wanted.q, self.dialect))
             statement, fit = matching(statement, len(words_of(wanted.q)), bind, self.dialect)

@@ -6,7 +6,7 @@ with its reason.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import big_rows, big_shop
 from commerce.catalog.filters import SORT_NAMES
-from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings
 from tests.architecture.query_plans import faults_on_postgresql, faults_on_sqlite
 from tests.architecture.test_authorisation import OPERATIONS, QUERIES
@@ -101,9 +100,7 @@ async def asked(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
 class Visitor:
     """Asks each operation."""
 
-    def __init__(
-        self, client: httpx2.AsyncClient, recorder: Recorder, shop: Shop, operator: dict[str, str]
-    ) -> None:
+    def __init__(self, client: httpx2.AsyncClient, recorder: Recorder, shop: Shop, operator: dict[str, str]) -> None:
         self._client = client
         self._recorder = recorder
         self._callers = {name: shop.headers[name] for name in ("anonymous", "ada", "shop key")}
@@ -197,8 +194,15 @@ def faults_of(url: str, asked: Asked) -> list[str]:
     return faults_on_postgresql(parsed, asked.statement)
 
 
-async def test_no_statement_reads_a_whole_table_or_sorts_without_bound(module_database_url: str, asked: list[Asked]) -> None:
-    import json; json.dump([[e.operation,e.statement,faults_of(module_database_url,e)] for e in asked], open('/tmp/sp-scale-data/plans-%s.json'%module_database_url[:4],'w'))
+async def test_no_statement_reads_a_whole_table_or_sorts_without_bound(
+    module_database_url: str, asked: list[Asked]
+) -> None:
+    import json
+
+    json.dump(
+        [[e.operation, e.statement, faults_of(module_database_url, e)] for e in asked],
+        open("/tmp/sp-scale-data/plans-%s.json" % module_database_url[:4], "w"),
+    )
     found = {each: faults for each in asked if (faults := faults_of(module_database_url, each))}
 
     assert {

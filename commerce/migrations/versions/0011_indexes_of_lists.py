@@ -23,6 +23,7 @@ OF_A_TAG = {"created": "created_at", "title": "title_order", "price": "price_min
 
 def upgrade() -> None:
     _index_products()
+    _index_variants()
     _copy_into_tags()
     op.drop_index("ix_orders_state", "orders")
     op.create_index("ix_orders_state", "orders", ["state", "placed_at", "id"])
@@ -37,6 +38,18 @@ def _index_products() -> None:
         op.create_index(f"ix_products_{name}", "products", [column, "id", "status"])
         op.create_index(f"ix_products_category_{name}", "products", ["category_id", column, "id", "status"])
         op.create_index(f"ix_products_vendor_{name}", "products", ["vendor", column, "id", "status"])
+    op.add_column("products", sa.Column("price_spread", sa.BigInteger(), server_default="0", nullable=False))
+    op.execute("UPDATE products SET price_spread = price_max - price_min")
+    op.create_index("ix_products_spread", "products", ["price_spread"])
+
+
+def _index_variants() -> None:
+    op.drop_index("ix_variants_price", "variants")
+    op.create_index("ix_variants_price", "variants", ["price", "product_id"])
+    sold_out = sa.text("stock <= 0 AND inventory_policy != 'continue'")
+    op.create_index(
+        "ix_variants_sold_out", "variants", ["product_id"], sqlite_where=sold_out, postgresql_where=sold_out
+    )
 
 
 def _copy_into_tags() -> None:
