@@ -6,7 +6,7 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ from sqlalchemy.sql import Executable
 
 from core.direct import AWAY, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
+from core.sqlite import Driver
 
 _ENGINE: dict[str, Any] = {
     # Several times as fast as the standard library, and as compact.
@@ -82,6 +83,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 _TOPICS = "portico_topics"  # in a session's `info`
+_CHANGES = "portico_changes"
+Change = tuple[str, str]  # the type of an event, and its subject
 
 
 # Compared by code point on both databases, so that a keyset page means the same on each.
@@ -123,18 +126,22 @@ class Database:
     """Per process. `write()` and `read()` give one transaction each; leaving `write()` without an error commits it."""
 
     def __init__(self, url: str) -> None:
+        # Told what a transaction changed, once it is committed and before `write()` is left: whoever waits for the
+        # write finds that known.
+        self.on_changed: Callable[[Collection[Change]], None] = lambda _changes: None
         # Told each topic that a transaction announced, once it is committed.
         self.on_announced: Callable[[str], None] = lambda _topic: None
         self.dialect = make_url(url).get_backend_name()
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+            options: dict[str, Any] = {"module": Driver(), **_ENGINE}
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_ENGINE)
-            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **_ENGINE)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **options)
+            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **options)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:
-            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
+            options = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
             self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
@@ -150,6 +157,9 @@ class Database:
         with translated_errors():
             async with self._write_sessions.begin() as session:
                 yield session
+        changes = session.info.get(_CHANGES)
+        if changes:
+            self.on_changed(changes)
         for topic in session.info.get(_TOPICS, ()):
             self.on_announced(topic)
 
@@ -179,6 +189,11 @@ class Database:
 def announce(session: WriteSession, topic: str) -> None:
     """Wakes whoever waits for the topic, once the session's transaction is committed."""
     session.info.setdefault(_TOPICS, set()).add(topic)
+
+
+def note_changes(session: WriteSession, changes: Iterable[Change]) -> None:
+    """Tells `Database.on_changed`, once the session's transaction is committed."""
+    session.info.setdefault(_CHANGES, set()).update(changes)
 
 
 @contextmanager

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from core.telemetry import new_span_id, new_trace_id, parse_traceparent
+from core.telemetry import new_ids, parse_traceparent
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -47,8 +47,15 @@ def test_anything_else_is_no_trace_context(header: str | None) -> None:
 
 
 def test_new_ids_are_ones_that_the_specification_takes() -> None:
-    trace, span = new_trace_id(), new_span_id()
+    request, trace, span = new_ids()
 
+    assert re.fullmatch("[0-9a-f]{24}", request)
     assert re.fullmatch("[0-9a-f]{32}", trace)
     assert re.fullmatch("[0-9a-f]{16}", span)
     assert parse_traceparent(f"00-{trace}-{span}-01".encode()) == (trace, True)
+
+
+def test_new_ids_have_nothing_in_common() -> None:
+    made = [each for _ in range(100) for each in new_ids()]
+
+    assert len({each[:16] for each in made}) == 300
