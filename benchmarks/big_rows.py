@@ -81,6 +81,26 @@ def tags(number: int) -> Rows:
         yield {"product_id": made["id"], "position": position, "tag": tag, **ordered_by}
 
 
+def retired_handles(number: int) -> Rows:
+    """One product in ten had another handle before."""
+    if number % 10 == 0:
+        yield {"handle": f"old-product-{number}", "product_id": new_id("prod", number)}
+
+
+def image(number: int) -> dict[str, Any]:
+    return {
+        "id": new_id("img", number),
+        "product_id": new_id("prod", number),
+        "position": 0,
+        "url": f"https://images.example.com/{number}.jpg",
+        "alt": "Front",
+        "width": 800,
+        "height": 600,
+        "extra": {},
+        "media_id": None,
+    }
+
+
 def document(number: int) -> dict[str, Any]:
     made = product(number)
     named = " ".join(tag["tag"].replace("-", " ") for tag in tags(number))
@@ -125,6 +145,30 @@ def order_lines(number: int) -> Rows:
             "unit_price": 999 + variant % 9_000,
             "stock_taken": True,
         }
+
+
+def payment(number: int) -> dict[str, Any]:
+    made = order(number)
+    return {
+        "id": new_id("pay", number),
+        "order_id": made["id"],
+        "amount": 1_000,
+        "currency": "USD",
+        "reference": f"ch_{number}",
+        "created_at": made["placed_at"],
+    }
+
+
+def shipment(number: int) -> dict[str, Any]:
+    made = order(number)
+    return {
+        "id": new_id("shp", number),
+        "order_id": made["id"],
+        "carrier": "DHL",
+        "tracking_number": None,
+        "tracking_url": None,
+        "created_at": made["placed_at"],
+    }
 
 
 def _price(number: int) -> int:

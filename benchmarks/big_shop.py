@@ -15,12 +15,16 @@ _AT_ONCE = 5_000
 _PRODUCT_TABLES: dict[str, Callable[[int], Iterable[dict[str, Any]]]] = {
     "products": lambda number: [big_rows.product(number)],
     "variants": big_rows.variants,
+    "product_images": lambda number: [big_rows.image(number)],
     "product_tags": big_rows.tags,
+    "retired_handles": big_rows.retired_handles,
     "product_documents": lambda number: [big_rows.document(number)],
 }
 _ORDER_TABLES: dict[str, Callable[[int], Iterable[dict[str, Any]]]] = {
     "orders": lambda number: [big_rows.order(number)],
     "order_lines": big_rows.order_lines,
+    "payments": lambda number: [big_rows.payment(number)],
+    "shipments": lambda number: [big_rows.shipment(number)],
 }
 
 

@@ -240,6 +240,11 @@ class ProductRepository(Repository):
         statement = select(*_CATEGORY).where(CategoryRow.name.in_(names))
         return [Category(*row) for row in await self._session.execute(statement)]
 
+    async def on_sale(self, *, at_most: int) -> int:
+        """How many products are, counted no further than asked."""
+        some = select(ProductRow.id).where(ProductRow.status == "active").limit(at_most).subquery()
+        return int(await self._session.scalar(select(func.count()).select_from(some)))
+
     async def counts(self) -> tuple[dict[str, int], int]:
         """Products by status, and variants."""
         statement = select(ProductRow.status, func.count().label("products")).group_by(ProductRow.status)

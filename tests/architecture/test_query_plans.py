@@ -20,16 +20,38 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks import big_rows, big_shop
 from commerce.catalog.filters import SORT_NAMES
+from core.bulk import insert_rows
+from core.database import Base, Database
 from core.settings import DataSettings, ServerSettings, Settings
-from tests.architecture.query_plans import faults_on_postgresql, faults_on_sqlite
+from tests.architecture.query_plans import explainer
 from tests.architecture.test_authorisation import OPERATIONS, QUERIES
+from tests.factories.clocks import NOON
 from tests.factories.people import staff
 from tests.fixtures.application import LogEntries
 from tests.graphql_api.parity_shop import Shop, fill, opened
 
 PRODUCTS, ORDERS = 10_000, 2_000
-# What a statement with a fault has in it, and why it may have one.
-EXCUSED: dict[str, str] = {}
+# Tables that are read whole: they stay small, however large the shop is.
+SMALL = {
+    "alembic_version": "one row",
+    "event_log_state": "one row",
+    "job_engine": "one row",
+    "webhook_cursor": "one row",
+    "categories": "all of them are asked for, in one list",
+    "promotions": "as many as there were campaigns",
+    "clients": "as many as there are programs that use GraphQL",
+    "client_operations": "as many as these were written with",
+    "operations": "the same",
+}
+# What is in a statement that may have a fault, and why it may.
+EXCUSED = {
+    r"count\(\*\)": "a total, which is as much work as it counts: v1, and who asks for it",
+    r"SELECT DISTINCT (anon_1\.|products\.currency)": "the head of a CSV file names every column that any row has",
+    r"MATCH|@@": "the best match is known when all are: as much work as there are products that have the words",
+    r"(?s)AS tagged.* ORDER BY products\.updated_at": "not copied to each tag: every order would have to change it",
+    r"FROM uses": "forgotten after a time",
+    r"FROM jobs": "forgotten after 30 days",
+}
 PRODUCT_FILTERS: dict[str, str] = {
     "q": "anorak",
     "category": "Category 7",
@@ -91,10 +113,21 @@ async def asked(module_database_url: str, tmp_path_factory: pytest.TempPathFacto
     settings = Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone")))
     shop = await fill(settings)
     async with opened(settings) as (client, resources):
+        await add_messages(resources.database, 1_000)
         await big_shop.fill(resources.database, products=PRODUCTS, orders=ORDERS)
         with recording(resources.database.reader) as recorder:
             await Visitor(client, recorder, shop, await staff(resources)).ask_everything()
     return list(recorder.seen.values())
+
+
+async def add_messages(database: Database, count: int) -> None:
+    """So many that reading all of them is not the best way to a few."""
+    said = {"author_id": "usr_1", "author_name": "Ada", "author_is_staff": False, "text": "Hello", "created_at": NOON}
+    rows = [
+        {"id": f"msg_{number}", "position": 1_000_000 + number, "room": "ada-room", **said} for number in range(count)
+    ]
+    async with database.write() as session:
+        await insert_rows(session, Base.metadata.tables["support_messages"], rows)
 
 
 class Visitor:
@@ -116,10 +149,12 @@ class Visitor:
         for given in _selections(ORDER_FILTERS):
             for caller in ("ada", "shop key"):
                 await self._get("/public/v1/orders", given, caller)
-                await self._get("/public/v1/orders/export", given, caller)
+                if len(given) < 2:
+                    await self._get("/public/v1/orders/export", given, caller)
         await self._ask_graphql()
 
     async def _ask_each(self, operation: str) -> None:
+        self._recorder.operation = operation
         path = re.sub(r"\{(\w+)\}", self._id, operation.removeprefix("GET ")) + QUERIES.get(operation, "")
         if path.startswith("/internal"):
             await self._client.get(path, headers=self._operator)
@@ -132,15 +167,17 @@ class Visitor:
         return known.get(parameter[1], f"{parameter[1].removesuffix('_id')}_nothing")
 
     async def _ask_products(self, given: dict[str, str]) -> None:
-        callers = ("anonymous", "shop key") if len(given) < 2 else ("anonymous",)
-        for sort in SORT_NAMES:
-            for caller in callers:
-                first = await self._get("/public/v2/products", given | {"sort": sort, "limit": "1"}, caller)
-                if len(given) < 2:
-                    after = {"after": first.json()["next"]} if first.json()["next"] else {}
-                    await self._get("/public/v2/products", given | {"sort": sort, **after}, caller)
-                    await self._get("/public/v1/products", given | {"sort": sort}, caller)
+        """Each filter in each order, from the beginning and after a cursor; two together in two orders."""
+        if len(given) > 1:
+            for sort in ("title", "-created_at"):
+                await self._get("/public/v2/products", given | {"sort": sort}, "anonymous")
+            return
         await self._get("/public/v1/products", given, "anonymous")
+        for sort in SORT_NAMES:
+            asked = given | {"sort": sort}
+            first = await self._get("/public/v2/products", asked | {"limit": "1"}, "anonymous")
+            await self._get("/public/v2/products", asked | {"after": first.json()["next"]}, "anonymous")
+            await self._get("/public/v2/products", asked, "shop key")
 
     async def _ask_graphql(self) -> None:
         for given in _selections(PRODUCT_FILTERS, most=1):
@@ -187,26 +224,22 @@ def _literal(value: str) -> str:
     return value if value.isdigit() or value == "true" else f'"{value}"'
 
 
-def faults_of(url: str, asked: Asked) -> list[str]:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return faults_on_sqlite(parsed.database or "", asked.statement, asked.values)
-    return faults_on_postgresql(parsed, asked.statement)
+def excuse(statement: str, faults: list[str]) -> str | None:
+    """What excuses all of its faults."""
+    read = {fault.removeprefix("reads all ") for fault in faults if fault.startswith("reads all ")}
+    if read and read <= SMALL.keys():
+        return read.pop()
+    return next((found for found in EXCUSED if re.search(found, statement)), None)
 
 
 async def test_no_statement_reads_a_whole_table_or_sorts_without_bound(
     module_database_url: str, asked: list[Asked]
 ) -> None:
-    import json
+    with explainer(make_url(module_database_url)) as explained:
+        found = [(each, explained.faults(each.statement, each.values)) for each in asked]
 
-    json.dump(
-        [[e.operation, e.statement, faults_of(module_database_url, e)] for e in asked],
-        open("/tmp/sp-scale-data/plans-%s.json" % module_database_url[:4], "w"),
-    )
-    found = {each: faults for each in asked if (faults := faults_of(module_database_url, each))}
-
-    assert {
-        each.operation: (faults, each.statement)
-        for each, faults in found.items()
-        if not any(excused in each.statement for excused in EXCUSED)
-    } == {}
+    assert [
+        (each.operation, faults, each.statement)
+        for each, faults in found
+        if faults and excuse(each.statement, faults) is None
+    ] == []

@@ -25,6 +25,9 @@ def upgrade() -> None:
     _index_products()
     _index_variants()
     _copy_into_tags()
+    for table in ("payments", "shipments"):
+        op.drop_index(f"ix_{table}_order_id", table)
+        op.create_index(f"ix_{table}_order_id", table, ["order_id", "id"])
     op.drop_index("ix_orders_state", "orders")
     op.create_index("ix_orders_state", "orders", ["state", "placed_at", "id"])
     op.create_index("ix_orders_email", "orders", ["email", "placed_at", "id"])
@@ -63,7 +66,8 @@ def _copy_into_tags() -> None:
         op.add_column("product_tags", sa.Column(name, kind, nullable=True))
     names = ", ".join(copied)
     op.execute(
-        f"UPDATE product_tags SET ({names}) = (SELECT {names} FROM products WHERE products.id = product_tags.product_id)"  # noqa: S608
+        f"UPDATE product_tags SET ({names}) = "  # noqa: S608
+        f"(SELECT {names} FROM products WHERE products.id = product_tags.product_id)"
     )
     with op.batch_alter_table("product_tags") as batch:
         for name, kind in copied.items():
