@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, func, literal_column, null, select
+from sqlalchemy import ColumnElement, Integer, Select, String, literal_column, null, select
 
 from commerce.catalog.filters import (
     DEFAULT_SORT,
@@ -27,74 +27,67 @@ from core.direct import Bind, Row, Sql, compiled, named
 from core.pagination import Keyset, Page, Slice
 from core.projections.fields import Shape
 from core.projections.items import Item, item_of
+from core.projections.listing import Paging, counted, listed, slice_of, total_of
 
+PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
+_NUMBERED = Paging(by_cursor=False, count=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How a list is asked for: all that decides how its statement is written."""
+    """How products are asked for: all that decides how the statement is written."""
 
     form: FilterForm
-    sort: SortName | None
-    by_cursor: bool = False  # as a keyset page, from the beginning or after a cursor
-    after: bool = False
-    count: bool = False
+    sort: SortName | None  # None: the best match first where there is a query
+    paging: Paging
 
     @property
-    def keyset(self) -> Keyset | None:
-        """Its order, where that is not how well a product matches."""
-        if self.form.words is not None and self.sort is None:
-            return None
+    def is_ranked(self) -> bool:
+        return self.form.words is not None and self.sort is None
+
+    @property
+    def keyset(self) -> Keyset:
+        """That of the cursors. How well a product fits is a column of the statement alone."""
+        if self.is_ranked:
+            return _ranked(literal_column("0", Integer()))
         return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
 
 
-def order_of(listing: Listing) -> Keyset:
-    """For the cursors of its rows, whose sort value the statement selects."""
-    return listing.keyset or Keyset("match", literal_column("0", Integer()), ProductRow.id, descending=True)  # type: ignore[arg-type]
-
-
 def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind: Bind) -> Select[*tuple[Any, ...]]:
-    """Of each product of a page: `json`, id, version, sort value, and the total or NULL.
-
-    First the page is found, and then the JSON made: where the database has to sort, it does not sort JSON. Values:
-    `limit`; `offset` of a numbered page; `after_value` and `after_id`; those of `values_of`.
-    """
+    """As `listed` has it, with the values of `values_of`."""
     wanted, order = _wanted(listing, dialect, bind)
-    total: ColumnElement[Any] = null()
-    if listing.count:
-        total = select(func.count()).select_from(wanted.subquery()).scalar_subquery()
-    page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
-    if listing.after:
-        page = page.where(*order.following(bind))
-    reach: ColumnElement[int] = bind("limit", Integer())
-    page = page.where(*price_bounds(listing.form, listing.sort, bind)).order_by(*order.order()).limit(reach)
-    if not listing.by_cursor:
-        page = page.offset(bind("offset", Integer()))
-        reach = reach + bind("offset", Integer())
-    keys = swift(page, listing.form, reach, dialect, bind).cte()
-    again = Keyset(order.name, keys.c.sort_value, keys.c.id, order.descending)
-    found = select(json, keys.c.id, ProductRow.version, keys.c.shown, total)
-    return found.select_from(keys).join(ProductRow, ProductRow.id == keys.c.id).order_by(*again.order())
+    road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
+    return listed(wanted, order, ProductRow.version, json, listing.paging, dialect, bind, road)
+
+
+def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
+    """How many products the list has on all pages."""
+    wanted, _ = _wanted(listing, dialect, bind)
+    return counted(wanted)
 
 
 def _wanted(listing: Listing, dialect: str, bind: Bind) -> tuple[Select[*tuple[Any, ...]], Keyset]:
-    statement: Select[*tuple[Any, ...]] = select(ProductRow.id).where(*conditions(listing.form, bind))
-    fit: ColumnElement[int] | None = None
-    if listing.form.words is not None:
-        statement, fit = matching(statement, listing.form.words, bind, dialect)
-    order = listing.keyset or Keyset("match", fit, ProductRow.id, descending=True)  # type: ignore[arg-type]
-    return statement, order
+    """The ids of all, and their order."""
+    wanted: Select[*tuple[Any, ...]] = select(ProductRow.id).where(*conditions(listing.form, bind))
+    wanted = wanted.where(*price_bounds(listing.form, listing.sort, bind))
+    if listing.form.words is None:
+        return wanted, listing.keyset
+    wanted, fit = matching(wanted, listing.form.words, bind, dialect)
+    return wanted, _ranked(fit) if listing.is_ranked else listing.keyset
+
+
+def _ranked(fit: ColumnElement[int]) -> Keyset:
+    return Keyset("match", fit, ProductRow.id, descending=True)  # type: ignore[arg-type]
 
 
 def one_product(json: ColumnElement[str], by: str, bind: Bind, *, include_unpublished: bool) -> Select[str, str, int]:
     """`json`, id and version of the product whose `id` or `handle` is the value `named`."""
     column = ProductRow.id if by == "id" else ProductRow.handle
     statement = select(json, ProductRow.id, ProductRow.version).where(column == bind("named", String()))
-    return statement if include_unpublished else statement.where(_PUBLISHED)
+    return statement if include_unpublished else statement.where(PUBLISHED)
 
 
-_PUBLISHED = ProductRow.status == literal_column("'active'", String())
 _NO_JSON: ColumnElement[Any] = null()
 
 
@@ -118,7 +111,7 @@ def _one_sql(by: str, dialect: str, include_unpublished: bool, only_keys: bool) 
 def _renamed_sql(dialect: str, include_unpublished: bool) -> Sql:
     statement = select(ProductRow.handle).join(RetiredHandleRow)
     statement = statement.where(RetiredHandleRow.handle == named()("named", String()))
-    return compiled(statement if include_unpublished else statement.where(_PUBLISHED), dialect)
+    return compiled(statement if include_unpublished else statement.where(PUBLISHED), dialect)
 
 
 @lru_cache
@@ -136,8 +129,8 @@ class CatalogReader:
         self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int, only_keys: bool = False
     ) -> Page[Item]:
         """A numbered page; the best match first where there is a query and no `sort`."""
-        listing = Listing(form_of(wanted), sort, count=True)
         values = {"limit": size, "offset": (page - 1) * size}
+        listing = Listing(form_of(wanted), sort, _NUMBERED)
         rows = await self._rows(listing, wanted, values, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=page == 1)
         return Page([item_of(row) for row in rows], page, size, total)
@@ -153,23 +146,19 @@ class CatalogReader:
         only_keys: bool = False,
     ) -> Slice[Item]:
         """A keyset page, in the order of `page`. Raises InvalidCursor."""
-        listing = Listing(form_of(wanted), sort, by_cursor=True, after=after is not None, count=count)
-        order = order_of(listing)
-        values = {"limit": limit + 1, **(order.position_of(after) if after is not None else {})}
-        rows = await self._rows(listing, wanted, values, only_keys=only_keys)
-        return Slice(
-            items=[item_of(row) for row in rows[:limit]],
-            cursors=[order.encode(row[3], row[1]) for row in rows[:limit]],
-            has_next=len(rows) > limit,
-            total=await self._total(rows, wanted, is_first=after is None) if count else None,
-        )
+        listing = Listing(form_of(wanted), sort, Paging(by_cursor=True, after=after is not None, count=count))
+        position = listing.keyset.position_of(after) if after is not None else {}
+        rows = await self._rows(listing, wanted, {"limit": limit + 1, **position}, only_keys=only_keys)
+        total = await self._total(rows, wanted, is_first=after is None) if count else None
+        return slice_of(rows, listing.keyset, limit, total)
 
     async def _total(self, rows: Sequence[Row], wanted: ProductFilter, *, is_first: bool) -> int:
-        """Every row tells it; behind the last there is none."""
-        if not rows and not is_first:
-            first = Listing(form_of(wanted), DEFAULT_SORT, count=True)
-            rows = await self._rows(first, wanted, {"limit": 1, "offset": 0}, only_keys=True)
-        return rows[0][4] if rows else 0
+        found = total_of(rows, is_first=is_first)
+        if found is not None:
+            return found
+        listing = Listing(form_of(wanted), DEFAULT_SORT, _NUMBERED)
+        first = await self._rows(listing, wanted, {"limit": 1, "offset": 0}, only_keys=True)
+        return total_of(first, is_first=True) or 0
 
     async def _rows(
         self, listing: Listing, wanted: ProductFilter, values: Mapping[str, Any], *, only_keys: bool

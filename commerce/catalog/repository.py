@@ -15,7 +15,7 @@ from commerce.catalog.search import matching, search_values, words_of
 from commerce.catalog.text import is_storable
 from core.database import Database
 from core.direct import filled
-from core.pagination import Keyset, Page, Slice
+from core.pagination import Keyset, Slice
 from core.repository import Repository, parameter_chunks, reading
 
 E = TypeVar("E", Variant, Image)
@@ -50,16 +50,10 @@ class ExtraNames:
 
 
 class ProductRepository(Repository):
-    async def page(self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int) -> Page[ProductKey]:
-        """A numbered page of keys; the best match first where there is a query and no `sort`."""
-        statement, order = self._wanted((ProductRow.id, ProductRow.version), wanted, sort)
-        found = await self.numbered_page(statement.order_by(*order.order()), page=page, size=size)
-        return Page([ProductKey(row.id, row.version) for row in found.items], page, size, found.total)
-
     async def slice(
         self, wanted: ProductFilter, sort: SortName | None, *, limit: int, after: str | None, count: bool = False
     ) -> Slice[ProductKey]:
-        """A keyset page of keys, in the order of `page`. Raises InvalidCursor."""
+        """A keyset page of keys; the best match first where there is a query and no `sort`. Raises InvalidCursor."""
         columns = (ProductRow.id, ProductRow.version)
         found = await self._slice(columns, wanted, sort, limit=limit, after=after, count=count)
         keys = [ProductKey(row.id, row.version) for row in found.items]
@@ -107,16 +101,6 @@ class ProductRepository(Repository):
             statement = statement.where(ProductRow.status == "active")
         row = (await self._session.execute(statement)).one_or_none()
         return ProductKey(row.id, row.version) if row else None
-
-    async def handle_after_rename(self, retired: str, *, include_unpublished: bool) -> str | None:
-        """The present handle of the product that was once called `retired`."""
-        if not is_storable(retired):
-            return None
-        statement = select(ProductRow.handle).join(RetiredHandleRow).where(RetiredHandleRow.handle == retired)
-        if not include_unpublished:
-            statement = statement.where(ProductRow.status == "active")
-        found: str | None = await self._session.scalar(statement)
-        return found
 
     async def lock(self, product_id: str) -> ProductKey | None:
         """The key, held against other writers until the transaction ends."""

@@ -33,7 +33,7 @@ def price_bounds(form: FilterForm, sort: SortName | None, bind: Bind) -> list[Co
     return found
 
 
-def swift(page: Page, form: FilterForm, reach: ColumnElement[int], dialect: str, bind: Bind) -> Page:
+def swift(page: Page, reach: ColumnElement[int], form: FilterForm, dialect: str, bind: Bind) -> Page:
     """The page, whose rows are the first `reach` or less of the list. It must select from products alone."""
     few = _candidates(form, bind)
     if few is None or dialect != "sqlite":

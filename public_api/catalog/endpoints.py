@@ -8,16 +8,18 @@ from fastapi import Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
+from commerce.catalog.sharing import PRODUCTS
 from core.errors import FieldError, Invalid, StaleVersion
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.pagination import MAX_DEPTH
 from core.projections.items import array, page_json
 from core.web.conditional import expected_version, unchanged, version_tag
 from core.web.idempotency import InvalidIdempotencyKey
+from core.web.response_cache import share
 from core.web.responses import json_response
 from public_api.auth import CatalogWriter, PrincipalDep
 from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ReaderDep
-from public_api.catalog.reading import item_headers, page_headers, product_filter
+from public_api.catalog.reading import item_headers, offer, page_headers, product_filter
 from public_api.catalog.schemas import (
     CategoryList,
     PageQuery,
@@ -58,6 +60,7 @@ _ORDER = {
     **superseded("/public/v2/products", date(2026, 11, 22)),
 )
 async def list_products(
+    request: Request,
     query: Annotated[PageQuery, Query()],
     principal: PrincipalDep,
     reader: ReaderDep,
@@ -73,6 +76,7 @@ async def list_products(
     if current := await unchanged(read, headers_of, if_none_match):
         return current
     found = await read()
+    offer(request, principal, PRODUCTS)
     return json_response(page_json(found), headers_of(found))
 
 
@@ -100,6 +104,7 @@ async def get_product(
     if current := await unchanged(read, headers_of, if_none_match):
         return current
     if (item := await read()) is not None:
+        offer(request, principal, item.id)
         return json_response(item.json, headers_of(item))
     handle = await reader.handle_after_rename(id_or_handle, include_unpublished=unpublished)
     if handle is None:
@@ -164,6 +169,7 @@ async def delete_product(
 
 
 @router.get("/categories", summary="List categories", response_model=CategoryList)
-async def list_categories(reader: ReaderDep) -> Response:
+async def list_categories(request: Request, reader: ReaderDep) -> Response:
     """All of them, by name."""
+    share(request.scope, (PRODUCTS,), points=0)
     return json_response(f'{{"items":{array(await reader.categories())}}}')

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from commerce.catalog.sharing import PRODUCTS
 from core.pagination import InvalidCursor
 from core.projections.items import slice_json
 from core.web.conditional import unchanged
 from core.web.responses import json_response
 from public_api.auth import PrincipalDep
 from public_api.catalog.dependencies import IfNoneMatch, ReaderDep
-from public_api.catalog.reading import product_filter, slice_headers
+from public_api.catalog.reading import offer, product_filter, slice_headers
 from public_api.catalog.schemas import ProductSlice, SliceQuery
 from public_api.errors import problems
 from public_api.routing import public_router
@@ -40,4 +41,5 @@ async def list_products(
     if current := await unchanged(read, headers_of, if_none_match):
         return current
     found = await read()
+    offer(request, principal, PRODUCTS)
     return json_response(slice_json(found), headers_of(found))

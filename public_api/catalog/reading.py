@@ -1,4 +1,6 @@
-"""What both versions share when they read: filters, and the headers that follow from the rows."""
+"""What both versions share when they read: filters, the headers that follow from the rows, and who else may have the
+answer.
+"""
 
 from starlette.requests import Request
 
@@ -7,6 +9,7 @@ from commerce.catalog.filters import FILTERS, ProductFilter
 from core.pagination import Page, Slice
 from core.projections.items import Item, versions
 from core.web.conditional import cache_headers, tag_of, version_tag
+from core.web.response_cache import forget, share
 from public_api.catalog.schemas import PageQuery, SliceQuery
 
 
@@ -30,6 +33,16 @@ def slice_headers(principal: Principal, request: Request, found: Slice[Item]) ->
         following = request.url.include_query_params(after=found.next_cursor)
         headers["Link"] = f'<{following}>; rel="next"'
     return headers
+
+
+def offer(request: Request, principal: Principal, tag: str) -> None:
+    """To strangers the answer is the same for all: it is kept until what `tag` names changes. Who works in the shop can
+    have what is kept dropped.
+    """
+    if principal.kind == "anonymous":
+        share(request.scope, (tag,))
+    elif principal.sees_everybody:
+        forget(request.scope)
 
 
 def _cache_headers(principal: Principal, tag: str) -> dict[str, str]:
