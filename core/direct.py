@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Protocol
 
 import aiosqlite
+from pydantic_core import from_json, to_json
 from sqlalchemy import URL, BindParameter, Dialect, Engine, bindparam
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.types import TypeEngine
@@ -19,6 +20,11 @@ from sqlalchemy.types import TypeEngine
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up.
 AWAY = ("08", "28", "40", "53", "57P")
+# How a dialect reads and writes JSON: several times as fast as the standard library, and as compact.
+JSON_OPTIONS: dict[str, Any] = {
+    "json_serializer": lambda value: to_json(value).decode(),
+    "json_deserializer": from_json,
+}
 _PATIENCE = 10  # seconds for a connection to come free
 Row = tuple[Any, ...]
 # How a condition gets at a value: by its name, and the type that it is compared with.
@@ -41,21 +47,24 @@ class Sql:
 
     text: str
     names: tuple[str, ...]  # of its values, in their order; a name may come again
-    _writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
+    writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
     _constants: Mapping[str, Any]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Raises KeyError for a value that is missing."""
         found = [values[name] if name in values else self._constants[name] for name in self.names]
-        for place, name in enumerate(self.names) if self._writers else ():
-            if name in self._writers:
-                found[place] = self._writers[name](found[place])
+        for place, name in enumerate(self.names) if self.writers else ():
+            if name in self.writers:
+                found[place] = self.writers[name](found[place])
         return found
 
 
-def compiled(statement: ClauseElement, dialect: str) -> Sql:
-    """For `sqlite` or `postgresql`. Slow: keep what it returns."""
-    made = statement.compile(dialect=_dialect(dialect))
+def compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | None = None) -> Sql:
+    """For `sqlite` or `postgresql`. Slow: keep what it returns.
+
+    `columns` are those that an INSERT or an UPDATE is given values for.
+    """
+    made = statement.compile(dialect=dialect_named(dialect), column_keys=columns)
     names: tuple[str, ...] = tuple(made.positiontup or ())  # type: ignore[attr-defined]
     writers = {name: _writer(made.binds[name].type, dialect) for name in names}  # type: ignore[attr-defined]
     constants = {name: value for name, value in made.params.items() if not made.binds[name].required}  # type: ignore[attr-defined]
@@ -63,13 +72,13 @@ def compiled(statement: ClauseElement, dialect: str) -> Sql:
 
 
 @cache
-def _dialect(name: str) -> Dialect:
+def dialect_named(name: str) -> Dialect:
     driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[name]
-    return URL.create(f"{name}+{driver}").get_dialect()()
+    return URL.create(f"{name}+{driver}").get_dialect()(**JSON_OPTIONS)
 
 
 def _writer(type_: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
-    return type_.dialect_impl(_dialect(dialect)).bind_processor(_dialect(dialect))
+    return type_.dialect_impl(dialect_named(dialect)).bind_processor(dialect_named(dialect))
 
 
 class Driver(Protocol):
@@ -158,7 +167,7 @@ class _Sqlite:
 
     @classmethod
     async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Sqlite":
-        arguments, options = _dialect("sqlite").create_connect_args(url)
+        arguments, options = dialect_named("sqlite").create_connect_args(url)
         driver = cls(await aiosqlite.connect(*arguments, **options, isolation_level=None))
         try:
             for pragma in pragmas:
@@ -193,7 +202,7 @@ class _Postgresql:
     async def open(cls, url: URL) -> "_Postgresql":
         import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  loaded where there is PostgreSQL
 
-        _, options = _dialect("postgresql").create_connect_args(url)
+        _, options = dialect_named("postgresql").create_connect_args(url)
         for own in ("prepared_statement_cache_size", "prepared_statement_name_func"):  # SQLAlchemy's
             options.pop(own, None)
         settings = {"default_transaction_read_only": "on", "jit": "off"}  # compiling takes longer than a page does

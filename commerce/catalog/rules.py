@@ -1,7 +1,7 @@
 """What makes a product valid. Pure: every fault of a product at once, each with its place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from commerce.catalog.commands import ImageData, ProductData, VariantData
@@ -103,15 +103,12 @@ def _of_variant(at: str, variant: VariantData) -> Iterator[FieldError]:
         if value is not None:
             if value != value.strip() or not value:
                 yield _fault(f"{at}/{name}", "is blank, or begins or ends with a space")
-            if not _ordinary(value):
-                yield from _text(f"{at}/{name}", value)
+            yield from _text(f"{at}/{name}", value)
     for value in variant.options.values():
         if value != value.strip():
             yield _fault(f"{at}/options", f"{value[:40]!r} begins or ends with a space")
-        if not _ordinary(value):
-            yield from _text(f"{at}/options", value)
-    if variant.extra:
-        yield from _extra(f"{at}/extra", variant.extra)
+        yield from _text(f"{at}/options", value)
+    yield from _extra(f"{at}/extra", variant.extra)
 
 
 def _of_images(images: tuple[ImageData, ...]) -> Iterator[FieldError]:
@@ -126,8 +123,7 @@ def _of_images(images: tuple[ImageData, ...]) -> Iterator[FieldError]:
         for name, size in (("width", image.width), ("height", image.height)):
             if size is not None and not 1 <= size <= 100_000:  # noqa: PLR2004  larger than any picture
                 yield _fault(f"{at}/{name}", "is not a size in pixels", "out_of_range")
-        if image.extra:
-            yield from _extra(f"{at}/extra", image.extra)
+        yield from _extra(f"{at}/extra", image.extra)
 
 
 def _is_web_address(url: str) -> bool:
@@ -139,6 +135,8 @@ def _is_web_address(url: str) -> bool:
 
 
 def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
+    if not extra:
+        return
     tidy = all(extra) and not any(name[0].isspace() or name[-1].isspace() for name in extra)
     if tidy and _ordinary("".join((*extra, *extra.values()))):
         return
@@ -151,12 +149,16 @@ def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
         yield from _text(pointer, value, MAX_EXTRA)
 
 
+def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterable[FieldError]:
+    return () if _ordinary(text) else _of_text(pointer, text, limit)
+
+
 def _ordinary(text: str) -> bool:
-    """Whether `_text` surely has nothing to say; most texts are such, and there are millions of them."""
+    """Whether there is surely nothing wrong with it; most texts are such, and there are millions of them."""
     return len(text) <= MAX_TEXT and text.isascii() and "\0" not in text
 
 
-def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterator[FieldError]:
+def _of_text(pointer: str, text: str, limit: int) -> Iterator[FieldError]:
     if len(text) > limit:
         yield _fault(pointer, f"has {len(text)} characters; at most {limit}", "too_long")
     if not is_storable(text):

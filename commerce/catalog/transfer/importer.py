@@ -193,25 +193,27 @@ def _batches(
 
 def _first_of_its_name(record: Record, kind: Format, seen: Seen) -> Record:
     """The record, or if the file had its handle or one of its SKUs before, its refusal: the first one wins."""
+    data = record.data
+    places: dict[str, int] = {}
+    if data is not None and len(data.variants) <= MAX_VARIANTS:
+        for index, variant in enumerate(data.variants):
+            if variant.sku is not None:
+                places.setdefault(variant.sku, index)
+    skus = {sku: record.variant_lines[index] for sku, index in places.items()}
+    if seen.all_new(record.handle, record.line, skus):
+        return record
     before = seen.handle(record.handle, record.line) if record.handle else None
     if before is not None:
         hint = "; the rows of a product must be together" if kind == "csv" else ""
         fault = Fault(record.line, f"handle {record.handle!r} stood before at line {before}{hint}")
         return _refused(record, (*record.faults, fault))
-    if record.data is None or len(record.data.variants) > MAX_VARIANTS:
-        return record
-    places: dict[str, int] = {}
-    for index, variant in enumerate(record.data.variants):
-        if variant.sku is not None:
-            places.setdefault(variant.sku, index)
-    taken = seen.skus({sku: record.variant_lines[index] for sku, index in places.items()})
     faults = tuple(
         record.locate(
             FieldError(f"/variants/{places[sku]}/sku", "duplicate_sku", f"SKU {sku!r} stood before at line {line}")
         )
-        for sku, line in taken.items()
+        for sku, line in seen.skus(skus).items()
     )
-    return _refused(record, faults) if faults else record
+    return _refused(record, faults)
 
 
 def _refused(record: Record, faults: tuple[Fault, ...]) -> Record:

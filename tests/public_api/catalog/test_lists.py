@@ -303,9 +303,9 @@ async def test_tags_of_different_pages_differ(client: httpx2.AsyncClient) -> Non
     assert len(set(tags)) == len(addresses)
 
 
-@pytest.mark.parametrize(("version", "allowed"), [("v1", 2), ("v2", 1)])
+@pytest.mark.parametrize("version", ["v1", "v2"])
 async def test_current_list_is_not_sent_again_and_no_product_is_read(
-    client: httpx2.AsyncClient, resources: Resources, version: str, allowed: int
+    client: httpx2.AsyncClient, resources: Resources, version: str
 ) -> None:
     path = f"/public/{version}/products"
     tag = (await client.get(path)).headers["etag"]
@@ -315,7 +315,7 @@ async def test_current_list_is_not_sent_again_and_no_product_is_read(
 
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == tag
-    assert len(statements) == allowed
+    assert len(statements) == 1
     assert not [statement for statement in statements if "variants" in statement or "description" in statement]
 
 
@@ -327,4 +327,4 @@ async def test_number_of_statements_does_not_depend_on_the_number_of_products(
         response = await client.get(f"/public/v1/products?size={size}")
 
     assert len(handles(response)) == size
-    assert len(statements) == 6
+    assert len(statements) == 1

@@ -1,0 +1,22 @@
+import httpx2
+import pytest
+
+from core.resources import Resources
+from tests.factories.catalogue import Catalogue
+from tests.factories.clocks import FakeClock
+from tests.factories.shop import CATALOGUE
+from tests.fixtures.asgi import Served
+from tests.gateway.response_cache.shop import Shop, heard
+
+
+@pytest.fixture
+async def shop(served: Served, client: httpx2.AsyncClient, resources: Resources) -> Shop:
+    """Seven products, of which everything has heard, and an empty cache."""
+    await served.state["tailer"].looked.wait()
+    catalogue = Catalogue(resources.database, FakeClock())
+    products = {}
+    for data in CATALOGUE:
+        products[data.handle] = await catalogue.add(data)
+        catalogue.clock.advance(minutes=1)
+    await heard(served)
+    return Shop(served, client, catalogue, products)
