@@ -15,7 +15,7 @@ from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService
 from core.database import Database
 from core.direct import compiled
-from core.projections.fields import Constant, Field, Pick, Projection, Shape
+from core.projections.fields import Constant, Field, Pick, Projection, Shape, many, one, value, values
 from public_api.catalog.schemas import Category, Product, Variant, product_schema
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product
@@ -149,6 +149,32 @@ async def test_product_of_a_variant_has_its_own_variants(odd_shop: Database) -> 
                 ],
             },
         }
+    ]
+
+
+async def test_each_level_stands_on_the_row_above_it(odd_shop: Database) -> None:
+    """And not on that of the same table further out."""
+    products = Projection(
+        ProductRow,
+        {
+            "handle": value(ProductRow.handle),
+            "prices": values(
+                VariantRow, VariantRow.price, VariantRow.product_id == ProductRow.id, order_by=VariantRow.id
+            ),
+        },
+    )
+    beside = Projection(
+        CategoryRow,
+        {"products": many(products, ProductRow.category_id == CategoryRow.id, order_by=ProductRow.handle)},
+    )
+    siblings = Projection(ProductRow, {"kind": one(lambda: beside, CategoryRow.id == ProductRow.category_id)})
+    statement = select(ProductRow.id).where(ProductRow.handle == "storm-coat")
+
+    found = await answers(odd_shop, siblings, (Pick("kind", "kind"),), statement)
+
+    assert found[0]["kind"]["products"] == [
+        {"handle": "anorak", "prices": [1000, 3000]},
+        {"handle": "storm-coat", "prices": [9000]},
     ]
 
 
