@@ -1,4 +1,6 @@
-"""Runs the benchmarks, all of them or those named, prints one table, and writes what each found to `results/`."""
+"""Runs the benchmarks, all of them or those named, prints one table, and writes what each found to `results/` and to
+docs/performance.md.
+"""
 
 import pkgutil
 import sys
@@ -7,6 +9,7 @@ import traceback
 from importlib import import_module
 
 import benchmarks
+from benchmarks.page import publish
 from benchmarks.report import Row, not_measured, table, write
 
 
@@ -28,6 +31,7 @@ def main(names: list[str]) -> int:
             broken = True
         print(f"{name} took {time.monotonic() - started:.0f} s", file=sys.stderr)
         write(name, found[name])
+        publish()
     print(table(found))
     return int(broken)
 

@@ -55,7 +55,7 @@ def _on_postgres() -> list[Row]:
     except NotInstalled as error:
         return [not_measured(f"{what}: Portico to PostGraphile 5", str(error), f"at least {REQUIRED_OF_POSTGRAPHILE}")]
     with TemporaryDirectory() as folder, TemporaryDirectory() as theirs, ExitStack() as stack:
-        database, urls = stack.enter_context(postgres(2))
+        database, urls = stack.enter_context(postgres("portico", "postgraphile"))
         ours = stack.enter_context(portico(Path(folder), cached=False, database=urls[0]))
         environment = {"DATABASE_URL": urls[1], "NODE_ENV": "production", "GRAPHILE_ENV": "production"}
         postgraphile = stack.enter_context(running([node, program / "server.mjs"], Path(theirs), environment))

@@ -17,8 +17,8 @@ from benchmarks.harness.load import NoLoad, Request, Round, wrk
 from benchmarks.harness.processes import pause, resume, used
 from benchmarks.report import Row, at_least, not_measured
 
-ROUNDS = 1
-SECONDS = 2
+ROUNDS = 5
+SECONDS = 4
 WARM_SECONDS = 2
 _PATIENCE = 30
 
