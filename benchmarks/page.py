@@ -25,12 +25,12 @@ def publish(results: Path = RESULTS, page: Path = PAGE) -> None:
 def tables(found: Mapping[str, Found]) -> str:
     """What is required first, then all that was measured."""
     required = [
-        f"| {row.what} | {measured(row)} | {row.required} | {verdict(row)} |"
-        for each in found.values()
+        f"| `{name}` | {row.what} | {measured(row)} | {row.required} | {verdict(row)} |"
+        for name, each in found.items()
         for row in each.rows
         if row.required
     ]
-    lines = ["### What is required", "", "| | measured | required | |", "|---|---:|---|---|", *required, ""]
+    lines = ["### What is required", "", "| | | measured | required | |", "|---|---|---:|---|---|", *required, ""]
     for name, each in found.items():
         lines += [f"### {name}", "", f"{each.measured_at[:10]}, {each.machine}", "", "| | measured |", "|---|---:|"]
         lines += [f"| {row.what} | {measured(row)} |" for row in each.rows]

@@ -31,7 +31,7 @@ def fill_sqlite(folder: Path) -> Path:
 
 @contextmanager
 def postgres(*filled: str, empty: str = "") -> Iterator[tuple[psutil.Process, list[str]]]:
-    """A server of our own, on the core that serves, and the addresses of its databases: those `filled` have the catalogue,
+    """A server of our own, on the core that serves, and the addresses of its databases: `filled` ones have the catalogue,
     the last may be empty.
     """
     with warnings.catch_warnings():
