@@ -84,17 +84,19 @@ def _writer(type_: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None
 class Driver(Protocol):
     """One connection."""
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
-    def is_usable(self) -> bool: ...
-    def is_lost(self, error: Exception) -> bool:
+    @classmethod
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "Driver": ...
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
         """Whether the error says that the database is away or too busy, and not that the statement is wrong."""
         ...
 
-    def drop(self) -> None:
-        """Without waiting for what it may be doing."""
-        ...
-
+    def is_usable(self) -> bool: ...
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
     async def close(self) -> None: ...
+    def drop(self) -> None:
+        """Closes it without waiting for what it may be doing, which is given up."""
+        ...
 
 
 class Direct:
@@ -102,6 +104,7 @@ class Direct:
 
     def __init__(self, url: URL, engine: Engine, *, size: int, pragmas: Sequence[str] = ()) -> None:
         self._url = url
+        self._driver: type[Driver] = _Sqlite if url.get_backend_name() == "sqlite" else _Postgresql
         self._engine = engine  # its listeners are told of each statement, as of SQLAlchemy's own
         self._pragmas = pragmas
         self._room = asyncio.Semaphore(size)
@@ -120,6 +123,10 @@ class Direct:
             await self._room.acquire()
         try:
             return await self._fetch(sql.text, arguments)
+        except Exception as error:
+            if self._driver.is_lost(error):
+                raise ConnectionError("the database is away or too busy") from error
+            raise
         finally:
             self._room.release()
 
@@ -127,13 +134,7 @@ class Direct:
         driver = await self._connection()
         try:
             rows = await driver.fetch(text, arguments)
-        except Exception as error:
-            if not driver.is_lost(error):
-                self._keep(driver)
-                raise
-            driver.drop()
-            raise ConnectionError("the database is away or too busy") from error
-        except BaseException:  # a reader that left: the connection may be in the middle of its answer
+        except BaseException:  # also a reader that left: the connection may be in the middle of its answer
             driver.drop()
             raise
         self._keep(driver)
@@ -145,9 +146,7 @@ class Direct:
             if driver.is_usable():
                 return driver
             driver.drop()
-        if self._url.get_backend_name() == "sqlite":
-            return await _Sqlite.open(self._url, self._pragmas)
-        return await _Postgresql.open(self._url)
+        return await self._driver.open(self._url, self._pragmas)
 
     def _keep(self, driver: Driver) -> None:
         if self._closed:
@@ -161,9 +160,9 @@ class Direct:
             await self._idle.pop().close()
 
 
-@dataclass(frozen=True, slots=True)
 class _Sqlite:
-    connection: aiosqlite.Connection
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
 
     @classmethod
     async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Sqlite":
@@ -177,29 +176,31 @@ class _Sqlite:
             raise
         return driver
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        return await self.connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
+        # SQLite calls a mistake in the SQL operational too.
+        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
 
     def is_usable(self) -> bool:
         return True
 
-    def is_lost(self, error: Exception) -> bool:
-        # SQLite calls a mistake in the SQL operational too.
-        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
-
-    def drop(self) -> None:
-        self.connection.stop()
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        return await self._connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
 
     async def close(self) -> None:
-        await self.connection.close()
+        await self._connection.close()
+
+    def drop(self) -> None:
+        self._connection._conn.interrupt()  # noqa: SLF001  aiosqlite's own way to it is a coroutine
+        self._connection.stop()
 
 
 class _Postgresql:
     def __init__(self, connection: Any) -> None:
-        self.connection = connection
+        self._connection = connection
 
     @classmethod
-    async def open(cls, url: URL) -> "_Postgresql":
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
         import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  loaded where there is PostgreSQL
 
         _, options = dialect_named("postgresql").create_connect_args(url)
@@ -208,21 +209,22 @@ class _Postgresql:
         settings = {"default_transaction_read_only": "on", "jit": "off"}  # compiling takes longer than a page does
         return cls(await asyncpg.connect(**options, server_settings=settings))
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        rows: Sequence[Any] = await self.connection.fetch(text, *arguments)
-        return rows
-
-    def is_usable(self) -> bool:
-        return not self.connection.is_closed()
-
-    def is_lost(self, error: Exception) -> bool:
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
         import asyncpg  # noqa: PLC0415
 
         sqlstate = getattr(error, "sqlstate", None) or ""
-        return isinstance(error, asyncpg.InterfaceError | OSError) or sqlstate.startswith(AWAY)
+        return isinstance(error, asyncpg.InterfaceError) or sqlstate.startswith(AWAY)
 
-    def drop(self) -> None:
-        self.connection.terminate()
+    def is_usable(self) -> bool:
+        return not self._connection.is_closed()
+
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        rows: Sequence[Any] = await self._connection.fetch(text, *arguments)
+        return rows
 
     async def close(self) -> None:
-        await self.connection.close()
+        await self._connection.close()
+
+    def drop(self) -> None:
+        self._connection.terminate()

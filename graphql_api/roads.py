@@ -17,10 +17,10 @@ from graphql_api.plans.planner import Planner
 from graphql_api.requests import Asking
 from graphql_api.schema import Schema
 
-_TAKEN = Counter(
+TAKEN = Counter(
     "portico_graphql_operations_total", "Operations over plain HTTP, by the road that they took.", ("road",)
 )
-_PLAN, _EXECUTOR = _TAKEN.labels("plan"), _TAKEN.labels("executor")
+_PLAN, _EXECUTOR = TAKEN.labels("plan"), TAKEN.labels("executor")
 
 
 class Roads:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, exists, false, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, String, and_, exists, false, func, literal_column, or_, select
+from sqlalchemy.orm import aliased
 
 from commerce.catalog.models import CategoryRow, ProductRow, TagRow, VariantRow
 from commerce.catalog.search import search_values, words_of
@@ -28,7 +29,7 @@ class ProductFilter:
     """All given conditions must hold. Prices are minor units; a product fits if one of its variants is in the range."""
 
     q: str | None = None
-    category: str | None = None  # its name or its slug
+    category: str | None = None  # its slug or its name; where one has the slug that is another's name, the slug
     vendor: str | None = None
     tag: str | None = None
     min_price: int | None = None
@@ -50,15 +51,15 @@ def require_bounds(wanted: ProductFilter) -> None:
             raise Invalid(f"a price of {price}; it goes from 0 to {MAX_PRICE}")
 
 
-def keyset(sort: SortName) -> Keyset:
+_ORDERED_BY = {"title": "title_order", "price": "price_min", "created_at": "created_at", "updated_at": "updated_at"}
+_TAGGED = aliased(TagRow, name="tagged")
+
+
+def keyset(sort: SortName, *, tagged: bool = False) -> Keyset:
+    """`tagged`: for a statement with the condition of a tag, whose rows stand in most of the orders too."""
     name = sort.removeprefix("-")
-    column = {
-        "title": ProductRow.title_order,
-        "price": ProductRow.price_min,
-        "created_at": ProductRow.created_at,
-        "updated_at": ProductRow.updated_at,
-    }[name]
-    return Keyset(name, column, ProductRow.id, descending=sort.startswith("-"))  # type: ignore[arg-type]
+    row, row_id = (_TAGGED, _TAGGED.product_id) if tagged and name != "updated_at" else (ProductRow, ProductRow.id)
+    return Keyset(name, getattr(row, _ORDERED_BY[name]), row_id, descending=sort.startswith("-"))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class FilterForm:
     in_stock: bool | None
     include_unpublished: bool
     is_empty: bool  # it asks for what no database could hold, and so for nothing
+
+    @property
+    def tagged(self) -> bool:
+        return "tag" in self.given and not self.is_empty
 
 
 _COMPARED = ("category", "vendor", "tag", "min_price", "max_price")
@@ -102,25 +107,22 @@ def conditions(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
     if not form.include_unpublished:
         found.append(ProductRow.status == literal_column("'active'", String()))
     if "category" in form.given:
-        category = bind("category", String())
-        named = or_(CategoryRow.name == category, CategoryRow.slug == category)
-        found.append(ProductRow.category_id.in_(select(CategoryRow.id).where(named)))
+        # One id, and not a list of them: the products of one category stand in an index in every order.
+        by_slug, by_name = (
+            select(CategoryRow.id).where(column == bind("category", String())).scalar_subquery()
+            for column in (CategoryRow.slug, CategoryRow.name)
+        )
+        found.append(ProductRow.category_id == func.coalesce(by_slug, by_name))
     if "vendor" in form.given:
         found.append(ProductRow.vendor == bind("vendor", String()))
     if "tag" in form.given:
-        tagged = select(TagRow.product_id).where(TagRow.tag == bind("tag", String()))
-        found.append(ProductRow.id.in_(tagged))
+        found += [_TAGGED.tag == bind("tag", String()), _TAGGED.product_id == ProductRow.id]
     return found + _of_variants(form, bind)
 
 
 def _of_variants(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    in_range: list[ColumnElement[bool]] = []
-    if "min_price" in form.given:
-        in_range.append(VariantRow.price >= bind("min_price", BigInteger()))
-    if "max_price" in form.given:
-        in_range.append(VariantRow.price <= bind("max_price", BigInteger()))
-    if in_range:
+    if in_range := in_price_range(form, bind):
         found.append(exists().where(VariantRow.product_id == ProductRow.id, *in_range))
     if form.in_stock is not None:
         some = exists().where(VariantRow.product_id == ProductRow.id, is_available())
@@ -128,9 +130,24 @@ def _of_variants(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
     return found
 
 
+def in_price_range(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
+    """Of one variant."""
+    found: list[ColumnElement[bool]] = []
+    if "min_price" in form.given:
+        found.append(VariantRow.price >= bind("min_price", BigInteger()))
+    if "max_price" in form.given:
+        found.append(VariantRow.price <= bind("max_price", BigInteger()))
+    return found
+
+
 def is_available() -> ColumnElement[bool]:
     """As `entities.Variant.available` has it."""
     return or_(VariantRow.stock.is_(None), VariantRow.stock > 0, VariantRow.inventory_policy == "continue")
+
+
+def is_sold_out() -> ColumnElement[bool]:
+    """The opposite, word for word as the index of these has it: SQLite compares no values, but the text."""
+    return and_(VariantRow.stock <= literal_column("0"), VariantRow.inventory_policy != literal_column("'continue'"))
 
 
 def narrow(statement: S, wanted: ProductFilter, dialect: str) -> S:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, String, literal_column, null, select
@@ -20,6 +20,7 @@ from commerce.catalog.filters import (
 from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow
 from commerce.catalog.projections import CATEGORY, PRODUCT
 from commerce.catalog.search import matching
+from commerce.catalog.seeking import price_bounds, swift
 from commerce.catalog.text import is_storable
 from core.database import Database
 from core.direct import Bind, Row, Sql, compiled, named
@@ -50,13 +51,14 @@ class Listing:
         """That of the cursors. How well a product fits is a column of the statement alone."""
         if self.is_ranked:
             return _ranked(literal_column("0", Integer()))
-        return keyset(self.sort or DEFAULT_SORT)
+        return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
 
 
 def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind: Bind) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, with the values of `values_of`."""
     wanted, order = _wanted(listing, dialect, bind)
-    return listed(wanted, order, ProductRow.version, json, listing.paging, dialect, bind)
+    road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
+    return listed(wanted, order, ProductRow.version, json, listing.paging, dialect, bind, road)
 
 
 def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
@@ -68,6 +70,7 @@ def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
 def _wanted(listing: Listing, dialect: str, bind: Bind) -> tuple[Select[*tuple[Any, ...]], Keyset]:
     """The ids of all, and their order."""
     wanted: Select[*tuple[Any, ...]] = select(ProductRow.id).where(*conditions(listing.form, bind))
+    wanted = wanted.where(*price_bounds(listing.form, listing.sort, bind))
     if listing.form.words is None:
         return wanted, listing.keyset
     wanted, fit = matching(wanted, listing.form.words, bind, dialect)

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
-from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
+from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, form_of, keyset, narrow
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
 from commerce.catalog.search import matching, search_values, words_of
 from commerce.catalog.text import is_storable
@@ -85,7 +85,7 @@ class ProductRepository(Repository):
         self, columns: Sequence[Any], wanted: ProductFilter, sort: SortName | None
     ) -> tuple[Select[*tuple[Any, ...]], Keyset]:
         statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted, self.dialect)
-        order = keyset(sort or DEFAULT_SORT)
+        order = keyset(sort or DEFAULT_SORT, tagged=form_of(wanted).tagged)
         if wanted.q is not None:
             bind = filled(search_values(wanted.q, self.dialect))
             statement, fit = matching(statement, len(words_of(wanted.q)), bind, self.dialect)
@@ -223,6 +223,11 @@ class ProductRepository(Repository):
     async def categories_named(self, names: Sequence[str]) -> list[Category]:
         statement = select(*_CATEGORY).where(CategoryRow.name.in_(names))
         return [Category(*row) for row in await self._session.execute(statement)]
+
+    async def on_sale(self, *, at_most: int) -> int:
+        """How many products are, counted no further than asked."""
+        some = select(ProductRow.id).where(ProductRow.status == "active").limit(at_most).subquery()
+        return int(await self._session.scalar(select(func.count()).select_from(some)))
 
     async def counts(self) -> tuple[dict[str, int], int]:
         """Products by status, and variants."""

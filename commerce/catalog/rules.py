@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from commerce.catalog.commands import ImageData, ProductData, VariantData
@@ -137,8 +138,7 @@ def _is_web_address(url: str) -> bool:
 def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
     if not extra:
         return
-    tidy = all(extra) and not any(name[0].isspace() or name[-1].isspace() for name in extra)
-    if tidy and _ordinary("".join((*extra, *extra.values()))):
+    if _tidy(tuple(extra)) and _ordinary("".join((*extra, *extra.values()))):
         return
     if sum(len(name) + len(value) for name, value in extra.items()) > MAX_EXTRA:
         yield _fault(pointer, f"holds more than {MAX_EXTRA} characters", "too_long")
@@ -147,6 +147,12 @@ def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
             yield _fault(pointer, f"has a name, {name[:40]!r}, that is blank, or begins or ends with a space")
         yield from _text(pointer, name)
         yield from _text(pointer, value, MAX_EXTRA)
+
+
+@lru_cache(maxsize=256)
+def _tidy(names: tuple[str, ...]) -> bool:
+    """The columns of a file: the same for nearly all of its rows."""
+    return all(name and name == name.strip() for name in names)
 
 
 def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterable[FieldError]:

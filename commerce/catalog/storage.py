@@ -88,6 +88,7 @@ def _product(save: Save, categories: dict[str, Category], now: datetime) -> Row:
         "currency": data.currency,
         "price_min": min(prices),
         "price_max": max(prices),
+        "price_spread": max(prices) - min(prices),
         "extra": data.extra,
         "version": save.version,
         "created_at": before.head.created_at if before else now,

@@ -1,6 +1,6 @@
 """Lists whose items' JSON the database writes: the statement of a page, and what is made of its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from core.direct import Bind, Row
 from core.pagination import Keyset, Slice
 from core.projections.items import Item, item_of
+
+# Another way to the same page, which is among the first so many rows of the list.
+Road = Callable[[Select[*tuple[Any, ...]], ColumnElement[int]], Select[*tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ def listed(
     paging: Paging,
     dialect: str,
     bind: Bind,
+    found_by: Road = lambda page, _: page,
 ) -> Select[*tuple[Any, ...]]:
     """Of each row of a page: `json`, id, version, sort value, and the total or NULL. `wanted` selects the ids of all,
     from the table that has the `version`.
@@ -42,13 +46,15 @@ def listed(
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
     if paging.after:
         page = page.where(*order.following(bind))
-    page = page.order_by(*order.order()).limit(bind("limit", Integer()))
+    reach: ColumnElement[int] = bind("limit", Integer())
+    page = page.order_by(*order.order()).limit(reach)
     if not paging.by_cursor:
         page = page.offset(bind("offset", Integer()))
-    keys = page.cte()
+        reach = reach + bind("offset", Integer())
+    keys = found_by(page, reach).cte()
     again = Keyset(order.name, keys.c.sort_value, keys.c.id, order.descending)
     found = select(json, keys.c.id, version, keys.c.shown, total)
-    return found.select_from(keys).join(version.class_, order.tie_breaker == keys.c.id).order_by(*again.order())
+    return found.select_from(keys).join(version.class_, version.class_.id == keys.c.id).order_by(*again.order())
 
 
 def counted(wanted: Select[*tuple[Any, ...]]) -> Select[int]:

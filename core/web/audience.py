@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -30,7 +29,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         app: ASGIApp = RouteTable(self.router)
         if not self._framed:
-            app = ExceptionMiddleware(AsyncExitStackMiddleware(app), self.exception_handlers)
+            app = ExceptionMiddleware(app, self.exception_handlers)
         for layer, positional, named in reversed(self.user_middleware):
             app = layer(app, *positional, **named)
         return app

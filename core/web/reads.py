@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.web.headers import headers_of
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _UNSOLVED = object()
 # What a step cannot have: FastAPI's own way knows them all.
@@ -30,10 +32,14 @@ _OTHER_NEEDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A call, and where its arguments come from: the request itself, its parameters, and the results of other steps."""
+    """A call, and where its arguments come from: the request itself, its parameters, and the results of other steps.
+
+    `absent`: headers that a request seldom has, and what stands for each then.
+    """
 
     call: Callable[..., Awaitable[Any]]
     requests: tuple[str, ...]
+    absent: tuple[tuple[bytes, Any], ...]
     parameters: tuple[tuple[Callable[[Request], Mapping[str, Any]], list[Any]], ...]
     results: tuple[tuple[str | None, int], ...]  # without a name where it must only have run
 
@@ -90,18 +96,25 @@ def _add(dependant: Dependant, steps: list[_Step], places: dict[Any, int]) -> in
     kinds = (
         (attrgetter("path_params"), dependant.path_params),
         (attrgetter("query_params"), dependant.query_params),
-        (attrgetter("headers"), dependant.header_params),
+        (attrgetter("headers"), [field for field in dependant.header_params if not _may_be_absent(field)]),
     )
     requests = (dependant.request_param_name, dependant.http_connection_param_name)
     step = _Step(
         call,
         tuple(name for name in requests if name is not None),
+        tuple((field.alias.lower().encode(), field) for field in dependant.header_params if _may_be_absent(field)),
         tuple((read, fields) for read, fields in kinds if fields),
         tuple(results),
     )
     steps.append(step)
     places[call] = len(steps) - 1
     return places[call]
+
+
+def _may_be_absent(field: Any) -> bool:
+    """A header that is None where there is none."""
+    info = field.field_info
+    return not info.is_required() and field.default is None and not info.validate_default
 
 
 def _awaitable(call: Any) -> bool:
@@ -117,6 +130,13 @@ def _run_of(steps: list[_Step]) -> Handler:
             for name in step.requests:
                 arguments[name] = request
             known = len(faults)
+            for header, field in step.absent:
+                if header in headers_of(request.scope):
+                    found, wrong = request_params_to_args([field], request.headers)
+                    arguments.update(found)
+                    faults += wrong
+                else:
+                    arguments[field.name] = None
             for read, fields in step.parameters:
                 found, wrong = request_params_to_args(fields, read(request))
                 arguments.update(found)

@@ -7,13 +7,14 @@ from re import Match
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.web.reads import read_app, read_handler
 from core.web.routing import BodyRoute
-from core.web.urls import mounted_at, route_path
+from core.web.urls import mounted_at
 
 
 def enter(mount: Mount, scope: Scope) -> None:
@@ -43,14 +44,16 @@ class RouteTable:
 
     def __init__(self, router: APIRouter) -> None:
         self._router = router
+        self._by_router = AsyncExitStackMiddleware(router)  # where FastAPI keeps files of forms
         self._mounts = {route.path.strip("/"): route for route in router.routes if isinstance(route, Mount)}
         self._operations = _operations(router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        path = "" if scope["type"] == "lifespan" else scope["path"].removeprefix(scope.get("root_path", ""))
+        if not path.startswith("/"):
             await self._router(scope, receive, send)
             return
-        path = route_path(scope)
+        scope.setdefault("router", self._router)
         segment = path.split("/", 2)[1]
         mount = self._mounts.get(segment)
         if mount is not None and path != mount.path:
@@ -62,10 +65,9 @@ class RouteTable:
                 match = operation.match(path)
                 if match is not None:
                     _select(operation, match, scope)
-                    scope.setdefault("router", self._router)
                     await operation.app(scope, receive, send)
                     return
-        await self._router(scope, receive, send)
+        await self._by_router(scope, receive, send)
 
 
 def _select(operation: _Operation, match: Match[str], scope: Scope) -> None:
@@ -99,7 +101,7 @@ def _operations(router: APIRouter) -> dict[tuple[str, str], list[_Operation]]:
 
 
 def _app(context: RouteContext, route: APIRoute) -> ASGIApp:
-    app: ASGIApp = context.app
+    app: ASGIApp = AsyncExitStackMiddleware(context.app)
     handle = read_handler(context)
     if handle is None:
         return app

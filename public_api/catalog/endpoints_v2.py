@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from commerce.catalog.sharing import PRODUCTS
+from commerce.catalog.filters import DEFAULT_SORT
 from core.pagination import InvalidCursor
 from core.projections.items import slice_json
 from core.web.conditional import unchanged
@@ -36,7 +37,8 @@ async def list_products(
 ) -> Response:
     """Pages by cursor, as deep as the catalogue is; `Link` has the address of the next page."""
     wanted = product_filter(query, principal)
-    read = partial(reader.slice, wanted, query.sort, limit=query.limit, after=query.after, count=query.count)
+    sort = query.sort or DEFAULT_SORT
+    read = partial(reader.slice, wanted, sort, limit=query.limit, after=query.after, count=query.count)
     headers_of = partial(slice_headers, principal, request)
     if current := await unchanged(read, headers_of, if_none_match):
         return current

@@ -130,7 +130,7 @@ async def test_total_is_counted_only_where_it_is_asked_for(ask: Ask, resources: 
 
     with recorded(resources.database.reader) as sent:
         await ask('{ search(query: "jacket", first: 1) { nodes { handle } totalCount } }')
-    assert len(sent) == 2
+    assert ["count(" in statement for statement in sent] == [True]
 
 
 @pytest.mark.parametrize(

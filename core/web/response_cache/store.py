@@ -143,15 +143,18 @@ class ResponseCache:
             task = self._tasks[key] = asyncio.create_task(attempt("response_cache", make))
             task.add_done_callback(lambda _: self._tasks.pop(key))
 
+    async def settle(self) -> None:
+        """Waits for what is being made in the background: before what it needs is closed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Waits for what is being made in the background: before what it needs is closed."""
-        while self._tasks:
-            await asyncio.wait(self._tasks.values())
+        await self.settle()
         self._entries.clear()
         self._by_tag.clear()
         self.bytes = 0

@@ -1,7 +1,11 @@
+from collections.abc import AsyncIterator
+
 import httpx2
 import pytest
 
+from core.database import Database
 from core.resources import Resources
+from core.settings import Settings
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.shop import CATALOGUE
@@ -20,3 +24,11 @@ async def shop(served: Served, client: httpx2.AsyncClient, resources: Resources)
         catalogue.clock.advance(minutes=1)
     await heard(served)
     return Shop(served, client, catalogue, products)
+
+
+@pytest.fixture
+async def sqlite_other(settings: Settings) -> AsyncIterator[Database]:
+    """The same file, as another process has it: the server is told nothing of what is written."""
+    database = Database(settings.database_url)
+    yield database
+    await database.close()

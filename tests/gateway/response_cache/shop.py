@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx2
+from starlette.types import Message
 
 from commerce.catalog.entities import Product
 from core.eventlog import Event, EventLog
@@ -15,7 +15,7 @@ from core.tailer import Tailer
 from core.web.response_cache.store import ResponseCache
 from tests.factories.catalogue import Catalogue
 from tests.factories.statements import recorded
-from tests.fixtures.asgi import Served
+from tests.fixtures.asgi import LOCAL, Served
 
 PRODUCTS = "/public/v1/products"
 LIST = "/public/v2/products"
@@ -75,5 +75,55 @@ async def heard(served: Served) -> None:
     leave()
 
 
-def query(text: str, **variables: Any) -> dict[str, Any]:
-    return {"query": text, "variables": variables}
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer, with the headers that are no request's own."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    told: str
+
+
+async def get(
+    served: Served,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Sequence[tuple[bytes, bytes]] = ((b"host", b"portico.test"),),
+    body: bytes = b"",
+    address: str = LOCAL[0],
+) -> Got:
+    """One request without a client library, which would do things of its own."""
+    sent: list[Message] = []
+    bodies: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if bodies:
+            return bodies.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path, _, query_string = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query_string.encode(),
+        "root_path": "",
+        "headers": list(headers),
+        "client": (address, 50_000),
+        "server": ("portico.test", 80),
+    }
+    await served(scope, receive, send)
+    start, *rest = sent
+    told = next((value.decode() for name, value in start["headers"] if name == b"cache-status"), "")
+    kept = sorted(header for header in start["headers"] if header[0].decode() not in _OF_EACH)
+    return Got(start["status"], kept, b"".join(part.get("body", b"") for part in rest), told.removeprefix("portico; "))

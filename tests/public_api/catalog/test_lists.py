@@ -5,9 +5,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import BaseModel
 
 from commerce.catalog.service import CatalogService
 from core.resources import Resources
+from public_api.catalog.schemas import CategoryList, Product, ProductPage, ProductSlice
 from tests.factories.products import a_product
 from tests.factories.statements import recorded
 from tests.fixtures.application import LogEntries
@@ -328,3 +330,24 @@ async def test_number_of_statements_does_not_depend_on_the_number_of_products(
 
     assert len(handles(response)) == size
     assert len(statements) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "left_out"),
+    [
+        ("v1/products", ProductPage, set()),
+        ("v1/products?q=rain&page=3", ProductPage, set()),
+        ("v2/products?limit=2&count=true", ProductSlice, set()),
+        ("v2/products?limit=100", ProductSlice, {"total"}),
+        ("v1/products/rain-jacket", Product, set()),
+        ("v1/categories", CategoryList, set()),
+    ],
+)
+async def test_body_is_byte_for_byte_what_the_response_model_writes(
+    client: httpx2.AsyncClient, path: str, model: type[BaseModel], left_out: set[str]
+) -> None:
+    response = await client.get(f"/public/{path}")
+
+    parsed = model.model_validate_json(response.content, strict=True)
+    assert response.text == parsed.model_dump_json(exclude=left_out)
+    assert response.headers["content-type"] == "application/json"
