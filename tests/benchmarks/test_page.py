@@ -65,10 +65,9 @@ def test_publishing_renews_only_what_was_measured(tmp_path: Path) -> None:
 
     publish(tmp_path / "results", page)
 
-    head, _, tail = page.read_text().partition("### What is required")
-    assert (
-        head.strip() == PAGE.read_text().partition("### What is required")[0].replace("<!-- /measured -->", "").strip()
-    )
+    head, _, tail = page.read_text().partition("<!-- measured")
+    assert head == PAGE.read_text().partition("<!-- measured")[0]
+    assert "](pictures/cached-reads.svg)" in tail
     assert "| `cached_reads` | list: Portico to raw ASGI, requests/s | 0.500 x | at least 0.6 | MISSED |" in tail
     assert tail.rstrip().endswith("<!-- /measured -->")
     assert [file.name for file in (tmp_path / "pictures").iterdir()] == ["cached-reads.svg"]
@@ -81,7 +80,7 @@ def test_the_page_shows_the_results_that_are_kept(tmp_path: Path) -> None:
     publish(RESULTS, page)
 
     assert page.read_text() == PAGE.read_text()
-    for picture in PICTURES:
+    for picture in (each for each in PICTURES if (RESULTS / f"{each.benchmark}.json").exists()):
         assert (tmp_path / "pictures" / picture.file).read_text() == (
             PAGE.parent / "pictures" / picture.file
         ).read_text()

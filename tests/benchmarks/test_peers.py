@@ -8,7 +8,12 @@ MONEY = {"amount": 1000, "currency": "USD"}
 def test_postgraphiles_product_is_ours() -> None:
     variant = {"rowId": "var_1", "sku": "S", "price": "1000", "stock": 0, "inventoryPolicy": "continue"}
     theirs = {
-        "rowId": "prod_1", "handle": "a", "title": "A", "currency": "USD", "priceMin": "1000", "priceMax": "1000",
+        "rowId": "prod_1",
+        "handle": "a",
+        "title": "A",
+        "currency": "USD",
+        "priceMin": "1000",
+        "priceMax": "1000",
         "categoryByCategoryId": {"rowId": "cat_1", "name": "C", "slug": "c"},
         "variantsByProductId": {"nodes": [variant, variant | {"inventoryPolicy": "deny"}, variant | {"stock": None}]},
     }
@@ -20,7 +25,10 @@ def test_postgraphiles_product_is_ours() -> None:
         "products": {
             "nodes": [
                 {
-                    "id": "prod_1", "handle": "a", "title": "A", "priceRange": {"min": MONEY, "max": MONEY},
+                    "id": "prod_1",
+                    "handle": "a",
+                    "title": "A",
+                    "priceRange": {"min": MONEY, "max": MONEY},
                     "category": {"id": "cat_1", "name": "C", "slug": "c"},
                     "variants": [ours, ours | {"available": False}, ours],
                 }
@@ -32,7 +40,9 @@ def test_postgraphiles_product_is_ours() -> None:
 def test_vendures_product_is_ours() -> None:
     variant = {"sku": "S", "price": 1000, "currencyCode": "USD", "stockLevel": "LOW_STOCK"}
     theirs = {
-        "slug": "a", "name": "A", "facetValues": [{"name": "C"}],
+        "slug": "a",
+        "name": "A",
+        "facetValues": [{"name": "C"}],
         "variants": [variant, variant | {"stockLevel": "OUT_OF_STOCK"}],
     }
 
