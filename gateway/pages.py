@@ -14,7 +14,7 @@ from core.errors import Unavailable
 from core.resources import Resources
 from core.web.errors import Failure
 from core.web.pages import Pages
-from core.web.static import PreloadedFiles
+from core.web.static import HashedFiles
 
 router = APIRouter(include_in_schema=False)
 pages = Pages(Path(__file__).parent / "templates")
@@ -68,9 +68,9 @@ def render_error(failure: Failure, scope: Scope) -> Response:
     )
 
 
-def static_files() -> PreloadedFiles:
+def static_files() -> HashedFiles:
     """Our own files, and those of the packages that bring Swagger UI and GraphiQL: no page loads from elsewhere."""
-    return PreloadedFiles(
+    return HashedFiles(
         {
             "": Path(__file__).parent / "static",
             "swagger-ui": _package_folder("fastapi_offline") / "static",
