@@ -131,11 +131,11 @@ async def test_connection_that_was_closed_meanwhile_is_replaced(postgres_databas
     await add_category(postgres_database)
     pid = compiled(text("SELECT pg_backend_pid()"), "postgresql")
     ((first,),) = await postgres_database.fetch(pid, {})
-    (idle,) = postgres_database._direct._idle  # noqa: SLF001  to await that the loop has heard of its end
+    (idle,) = postgres_database._direct._idle
 
     async with postgres_database.write() as session:
         await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first})
-    while idle.is_usable():
+    while idle.is_usable():  # noqa: ASYNC110  until the loop has heard of its end
         await asyncio.sleep(0)
 
     assert await names_of(postgres_database, "jackets") == ["Jackets"]

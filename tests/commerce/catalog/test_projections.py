@@ -154,13 +154,12 @@ async def test_product_of_a_variant_has_its_own_variants(odd_shop: Database) -> 
 
 async def test_each_level_stands_on_the_row_above_it(odd_shop: Database) -> None:
     """And not on that of the same table further out."""
+    of_product = VariantRow.product_id == ProductRow.id
     products = Projection(
         ProductRow,
         {
             "handle": value(ProductRow.handle),
-            "prices": values(
-                VariantRow, VariantRow.price, VariantRow.product_id == ProductRow.id, order_by=VariantRow.id
-            ),
+            "prices": values(VariantRow, VariantRow.price, of_product, order_by=VariantRow.id),
         },
     )
     beside = Projection(
@@ -258,3 +257,17 @@ async def test_no_text_is_taken_for_sql(odd_shop: Database, text: str) -> None:
     assert [page.items for page in lists] == [[], [], []]
     assert all(from_json(item.json)["title"] > "" for item in whole.items)
     assert await count() == before
+
+
+async def test_name_of_the_past_of_a_draft_leads_only_those_on_who_may_see_it(database: Database) -> None:
+    await fill(database, [a_product(handle="old")])
+    async with database.write() as session:
+        key = await ProductRepository(session).key_of("old", include_unpublished=False)
+        assert key is not None
+        draft = a_product(handle="new", status="draft")
+        await CatalogService(session, FakeClock()).update(key.id, lambda _: draft)
+    reader = CatalogReader(database)
+
+    found = [await reader.handle_after_rename("old", include_unpublished=unpublished) for unpublished in (False, True)]
+
+    assert found == [None, "new"]
