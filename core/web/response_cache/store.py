@@ -15,8 +15,8 @@ from core.web.response_cache import metrics
 from core.web.response_cache.entry import FRESH_SECONDS, STALE_SECONDS, Entry
 
 _LARGEST = 8  # of them have room
-_BOOKKEEPING = 600  # bytes of the dictionaries' places for an answer, and for each of its tags
-_TAG_BOOKKEEPING = 400
+_BOOKKEEPING = 400  # bytes of the dictionaries' places for an answer, and for each of its tags
+_TAG_BOOKKEEPING = 300
 _MOST_PURGED = 10_000  # tags that are remembered for the answers in the making
 _MOST_UNSHARED = 1_000
 Key = tuple[Hashable, ...]

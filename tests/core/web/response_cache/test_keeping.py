@@ -1,6 +1,8 @@
 """What is kept, for how long, and what ends it; who waits for whom."""
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 
@@ -296,6 +298,23 @@ async def test_memory_stays_under_its_bound_by_dropping_what_was_not_asked_for_l
     assert len(shop.cache) == 100_000 // (shop.cache.bytes // len(shop.cache))
     assert (await shop.get("/things?n=0")).told == "hit; ttl=60"
     assert (await shop.get("/things?n=100")).told == KEPT
+
+
+@pytest.mark.parametrize(("size", "number"), [(50, 2_000), (5_000, 500)])
+async def test_memory_that_is_told_is_no_less_than_what_is_taken(size: int, number: int) -> None:
+    shop = Shop(limit_bytes=64 * 1024**2)
+    await shop.get("/first")
+    gc.collect()
+    tracemalloc.start()
+    before, told_before = tracemalloc.get_traced_memory()[0], shop.cache.bytes
+    for each in range(number):
+        shop.value, shop.tags = str(each).rjust(size, "x"), (f"thing_{each}",)
+        await shop.get(f"/things?n={each}")
+    gc.collect()
+    taken, told = tracemalloc.get_traced_memory()[0] - before, shop.cache.bytes - told_before
+    tracemalloc.stop()
+
+    assert taken <= told <= 2 * taken
 
 
 async def test_answer_that_takes_too_much_room_is_not_kept() -> None:
