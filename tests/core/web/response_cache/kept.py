@@ -104,5 +104,6 @@ class Shop:
         self.open.clear()
         self.entered.clear()
         task = asyncio.create_task(self.get(path))
-        await self.entered.wait()
+        async with asyncio.timeout(20):  # a request that waits for another never gets there
+            await self.entered.wait()
         return task
