@@ -193,6 +193,7 @@ async def test_old_answer_that_is_asked_for_by_its_tag_is_made_anew_whole() -> N
     await shop.cache.settle()
 
     assert unchanged.status == 304
+    assert shop.asked == [("GET", False), ("GET", False)]
     assert (await shop.get()).body == b"two"
 
 
