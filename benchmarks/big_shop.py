@@ -1,17 +1,24 @@
 """Fills a database with a shop of a given size."""
 
+import asyncio
+import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
 from benchmarks import big_rows
+from commerce.schema import migrations
 from core.bulk import insert_rows
 from core.database import Base, Database
 
 _AT_ONCE = 5_000
+_KEPT = Path(__file__).parent / "installed" / "shops"
+_WHOLE = "whole"
 _PRODUCT_TABLES: dict[str, Callable[[int], Iterable[dict[str, Any]]]] = {
     "products": lambda number: [big_rows.product(number)],
     "variants": big_rows.variants,
@@ -26,6 +33,26 @@ _ORDER_TABLES: dict[str, Callable[[int], Iterable[dict[str, Any]]]] = {
     "payments": lambda number: [big_rows.payment(number)],
     "shipments": lambda number: [big_rows.shipment(number)],
 }
+
+
+def kept(products: int, orders: int) -> Path:
+    """A data dir with a shop of this size, made where it is not there yet: the largest takes minutes."""
+    folder = _KEPT / f"{products}-{orders}-{migrations().head()}"
+    if not (folder / _WHOLE).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        print(f"  making a shop of {products:,} products", file=sys.stderr)
+        asyncio.run(_make(folder / "portico.db", products, orders))
+        (folder / _WHOLE).touch()
+    return folder
+
+
+async def _make(path: Path, products: int, orders: int) -> None:
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    await migrations().upgrade(database)
+    async with indexed_afterwards(database):
+        await fill(database, products=products, orders=orders)
+    await database.close()
 
 
 async def fill(database: Database, *, products: int, orders: int) -> None:

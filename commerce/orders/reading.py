@@ -43,7 +43,7 @@ def order_count(form: FilterForm, sight: Sight, bind: Bind) -> Select[int]:
 
 def _wanted(form: FilterForm, sight: Sight, bind: Bind) -> Select[*tuple[Any, ...]]:
     """The ids of all."""
-    return select(OrderRow.id).where(visible(sight, bind), *conditions(form, bind))
+    return select(OrderRow.id).where(*conditions(form, sight, bind))
 
 
 def one_order(json: ColumnElement[str], sight: Sight, bind: Bind) -> Select[str, str, int]:

@@ -70,8 +70,8 @@ class OrderRepository(Repository):
         parts: Collection[str] = PARTS,
     ) -> Slice[Order]:
         """A keyset page, newest first. One statement, and one for each part. Raises InvalidCursor."""
-        statement = select(*_HEAD, OrderRow.placed_at.label("sort_value")).where(visible_to(principal))
-        found = await self.keyset_page(narrow(statement, wanted), NEWEST, limit=limit, after=after, count=count)
+        statement = narrow(select(*_HEAD, OrderRow.placed_at.label("sort_value")), wanted, principal)
+        found = await self.keyset_page(statement, NEWEST, limit=limit, after=after, count=count)
         return Slice(await self._with(found.items, parts), found.cursors, found.has_next, found.total)
 
     async def _with(self, heads: Sequence[Row[Any]], parts: Collection[str]) -> list[Order]:
