@@ -149,12 +149,17 @@ async def test_a_faulty_product_keeps_its_names_from_others_of_the_file(sqlite_d
     shop = Shop(sqlite_database)
     faulty = a_row("x", **{"Variant SKU": "S-1", "Variant Price": "-1"})
 
-    report = await shop.takes(shopify_csv(faulty, a_row("y", **{"Variant SKU": "S-1"}), a_row("x")))
+    unreadable = a_row("z", **{"Variant Price": "free"})
+    rows = [faulty, a_row("y", **{"Variant SKU": "S-1"}), unreadable, a_row("x"), a_row("z")]
+
+    report = await shop.takes(shopify_csv(*rows))
 
     assert [str(fault) for fault in report.faults] == [
         "line 2: product 'x': Variant Price: '-1' is negative",
         "line 3: product 'y': Variant SKU: SKU 'S-1' stood before at line 2",
-        "line 4: handle 'x' stood before at line 2; the rows of a product must be together",
+        "line 4: product 'z': Variant Price: 'free' is not an amount; write it as 1234.50",
+        "line 5: handle 'x' stood before at line 2; the rows of a product must be together",
+        "line 6: handle 'z' stood before at line 4; the rows of a product must be together",
     ]
     assert await shop.products() == {}
 
