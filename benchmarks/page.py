@@ -19,18 +19,29 @@ def publish(results: Path = RESULTS, page: Path = PAGE) -> None:
             (folder / picture.file).write_text(drawn(picture, found[picture.benchmark].rows), encoding="utf-8")
     before, _, rest = page.read_text(encoding="utf-8").partition(_START)
     after = rest.partition(_END)[2]
-    page.write_text(f"{before}{_START}\n\n{tables(found)}\n{_END}{after}", encoding="utf-8")
+    shown = f"\n{tables(found)}\n" if found else ""
+    page.write_text(f"{before}{_START}\n{shown}{_END}{after}", encoding="utf-8")
 
 
 def tables(found: Mapping[str, Found]) -> str:
-    """What is required first, then all that was measured."""
+    """Pictures, what is required, then all that was measured."""
     required = [
-        f"| {row.what} | {measured(row)} | {row.required} | {verdict(row)} |"
-        for each in found.values()
+        f"| `{name}` | {row.what} | {measured(row)} | {row.required} | {verdict(row)} |"
+        for name, each in found.items()
         for row in each.rows
         if row.required
     ]
-    lines = ["### What is required", "", "| | measured | required | |", "|---|---:|---|---|", *required, ""]
+    pictures = [f"![{each.title}](pictures/{each.file})" for each in PICTURES if each.benchmark in found]
+    lines = [
+        *pictures,
+        "",
+        "### What is required",
+        "",
+        "| | | measured | required | |",
+        "|---|---|---:|---|---|",
+        *required,
+        "",
+    ]
     for name, each in found.items():
         lines += [f"### {name}", "", f"{each.measured_at[:10]}, {each.machine}", "", "| | measured |", "|---|---:|"]
         lines += [f"| {row.what} | {measured(row)} |" for row in each.rows]

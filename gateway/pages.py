@@ -14,7 +14,7 @@ from core.errors import Unavailable
 from core.resources import Resources
 from core.web.errors import Failure
 from core.web.pages import Pages
-from core.web.static import PreloadedFiles
+from core.web.static import HashedFiles
 
 MOST_COUNTED = 10_000  # products that the landing page counts: it is everybody's to ask for
 router = APIRouter(include_in_schema=False)
@@ -70,9 +70,9 @@ def render_error(failure: Failure, scope: Scope) -> Response:
     )
 
 
-def static_files() -> PreloadedFiles:
+def static_files() -> HashedFiles:
     """Our own files, and those of the packages that bring Swagger UI and GraphiQL: no page loads from elsewhere."""
-    return PreloadedFiles(
+    return HashedFiles(
         {
             "": Path(__file__).parent / "static",
             "swagger-ui": _package_folder("fastapi_offline") / "static",

@@ -1,5 +1,6 @@
 """The two roads of an operation over plain HTTP: the plan that was compiled of it, or Strawberry's executor."""
 
+import structlog
 from graphql import GraphQLError
 from prometheus_client import Counter
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -7,6 +8,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from commerce.operations.entities import sha256_of
 from core.context import current_client
 from graphql_api import persisted
 from graphql_api.admission import admit, note_deprecated
@@ -17,6 +19,7 @@ from graphql_api.plans.planner import Planner
 from graphql_api.requests import Asking
 from graphql_api.schema import Schema
 
+log = structlog.get_logger("portico.graphql")
 TAKEN = Counter(
     "portico_graphql_operations_total", "Operations over plain HTTP, by the road that they took.", ("road",)
 )
@@ -31,18 +34,24 @@ class Roads:
         self._planner = planner
 
     async def answer(self, text: str, asking: Asking, context: Context) -> Answer:
-        planned = await self._planned(text, asking, context) if self._planner is not None else None
+        planned = await self._try_plan(self._planner, text, asking, context) if self._planner is not None else None
         if planned is not None:
             _PLAN.inc()
             return planned
         _EXECUTOR.inc()
         return Executed(await self._execute(text, asking, context))
 
-    async def _planned(self, text: str, asking: Asking, context: Context) -> Planned | None:
+    async def _try_plan(self, planner: Planner, text: str, asking: Asking, context: Context) -> Planned | None:
         """None where the executor has to answer; for it stays admitted what was admitted here."""
+        try:
+            return await self._planned(planner, text, asking, context)
+        except Exception:  # a mistake of ours, which the log tells and the other road makes good
+            log.exception("plan_failed", sha256=sha256_of(text))
+            return None
+
+    async def _planned(self, planner: Planner, text: str, asking: Asking, context: Context) -> Planned | None:
         name, variables, database = asking.operation_name, asking.variables, context.resources.database
-        assert self._planner is not None  # noqa: S101  asked before
-        plan = self._planner.plan(text, name, variables, context.principal, database.dialect)
+        plan = planner.plan(text, name, variables, context.principal, database.dialect)
         if plan is None:
             return None
         context.operation = persisted.asked(text, name, context)

@@ -29,7 +29,7 @@ class PublicRoute(BodyRoute):
             if supersession is not None:
                 supersession.tell(request, response)
             elapsed = (time.perf_counter() - started) * 1000
-            response.headers.append("Server-Timing", f"handler;dur={elapsed:.2f}")
+            response.raw_headers.append((b"server-timing", b"handler;dur=%.2f" % elapsed))
             return response
 
         return timed

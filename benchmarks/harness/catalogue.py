@@ -31,8 +31,8 @@ def fill_sqlite(folder: Path) -> Path:
 
 @contextmanager
 def postgres(*filled: str, empty: str = "") -> Iterator[tuple[psutil.Process, list[str]]]:
-    """A server of our own, on the core that serves, and the addresses of its databases: those `filled` have the catalogue,
-    the last may be empty.
+    """A server of our own, on the core that serves, and the addresses of its databases: `filled` ones have the
+    catalogue, the last may be empty.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns where the machine has no XDG_RUNTIME_DIR

@@ -60,7 +60,7 @@ def running(
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [str(part) for part in command], cwd=folder, env=_environment(environment), stdin=subprocess.DEVNULL,
+            [str(part) for part in command], cwd=folder, env=environment_with(environment), stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT,
         ) as started,
     ):  # fmt: skip
@@ -77,7 +77,7 @@ def running(
                 started.kill()
 
 
-def _environment(given: Mapping[str, str] | None) -> dict[str, str]:
+def environment_with(given: Mapping[str, str] | None) -> dict[str, str]:
     """A developer's own settings do not reach what is measured."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")}
     return inherited | dict(given or {})

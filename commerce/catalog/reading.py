@@ -24,9 +24,9 @@ from commerce.catalog.seeking import price_bounds, swift
 from commerce.catalog.text import is_storable
 from core.database import Database
 from core.direct import Bind, Row, Sql, compiled, named
-from core.pagination import Keyset, Page, Slice
+from core.pagination import Keyset, Page
 from core.projections.fields import Shape
-from core.projections.items import Item, item_of
+from core.projections.items import Item, ItemSlice, item_of
 from core.projections.listing import Paging, counted, listed, slice_of, total_of
 
 PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
@@ -144,7 +144,7 @@ class CatalogReader:
         after: str | None,
         count: bool = False,
         only_keys: bool = False,
-    ) -> Slice[Item]:
+    ) -> ItemSlice:
         """A keyset page, in the order of `page`. Raises InvalidCursor."""
         listing = Listing(form_of(wanted), sort, Paging(by_cursor=True, after=after is not None, count=count))
         position = listing.keyset.position_of(after) if after is not None else {}

@@ -109,7 +109,8 @@ def _of_variant(at: str, variant: VariantData) -> Iterator[FieldError]:
         if value != value.strip():
             yield _fault(f"{at}/options", f"{value[:40]!r} begins or ends with a space")
         yield from _text(f"{at}/options", value)
-    yield from _extra(f"{at}/extra", variant.extra)
+    if variant.extra:
+        yield from _extra(f"{at}/extra", variant.extra)
 
 
 def _of_images(images: tuple[ImageData, ...]) -> Iterator[FieldError]:
@@ -124,7 +125,8 @@ def _of_images(images: tuple[ImageData, ...]) -> Iterator[FieldError]:
         for name, size in (("width", image.width), ("height", image.height)):
             if size is not None and not 1 <= size <= 100_000:  # noqa: PLR2004  larger than any picture
                 yield _fault(f"{at}/{name}", "is not a size in pixels", "out_of_range")
-        yield from _extra(f"{at}/extra", image.extra)
+        if image.extra:
+            yield from _extra(f"{at}/extra", image.extra)
 
 
 def _is_web_address(url: str) -> bool:
@@ -136,9 +138,7 @@ def _is_web_address(url: str) -> bool:
 
 
 def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
-    if not extra:
-        return
-    if _tidy(tuple(extra)) and _ordinary("".join((*extra, *extra.values()))):
+    if _tidy(tuple(extra)) and not _text(pointer, "".join((*extra, *extra.values()))):
         return
     if sum(len(name) + len(value) for name, value in extra.items()) > MAX_EXTRA:
         yield _fault(pointer, f"holds more than {MAX_EXTRA} characters", "too_long")
@@ -156,12 +156,10 @@ def _tidy(names: tuple[str, ...]) -> bool:
 
 
 def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterable[FieldError]:
-    return () if _ordinary(text) else _of_text(pointer, text, limit)
-
-
-def _ordinary(text: str) -> bool:
-    """Whether there is surely nothing wrong with it; most texts are such, and there are millions of them."""
-    return len(text) <= MAX_TEXT and text.isascii() and "\0" not in text
+    """Most texts are ordinary, and there are millions of them."""
+    if len(text) <= MAX_TEXT and text.isascii() and "\0" not in text:
+        return ()
+    return _of_text(pointer, text, limit)
 
 
 def _of_text(pointer: str, text: str, limit: int) -> Iterator[FieldError]:

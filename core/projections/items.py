@@ -1,12 +1,13 @@
 """What came back, and the bodies that are made of it: the JSON of each row, with what an entity tag is made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydantic_core import to_json
 
 from core.direct import Row
-from core.pagination import Page, Slice
+from core.pagination import Page
 
 
 class Item(NamedTuple):
@@ -15,6 +16,15 @@ class Item(NamedTuple):
     json: str
     id: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSlice:
+    """A keyset page, with the one cursor that is shown; as `Slice` otherwise."""
+
+    items: Sequence[Item]
+    next_cursor: str | None
+    total: int | None
 
 
 def item_of(row: Row) -> Item:
@@ -35,7 +45,7 @@ def page_json(found: Page[Item]) -> str:
     return f'{{"items":{items},"page":{found.page},"size":{found.size},"total":{found.total}}}'
 
 
-def slice_json(found: Slice[Item]) -> str:
+def slice_json(found: ItemSlice) -> str:
     """With the total where it was counted."""
     items = array(item.json for item in found.items)
     total = f',"total":{found.total}' if found.total is not None else ""

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Integer, Select, func, null, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.direct import Bind, Row
-from core.pagination import Keyset, Slice
-from core.projections.items import Item, item_of
+from core.pagination import Keyset
+from core.projections.items import ItemSlice, item_of
 
 # Another way to the same page, which is among the first so many rows of the list.
 Road = Callable[[Select[*tuple[Any, ...]], ColumnElement[int]], Select[*tuple[Any, ...]]]
@@ -68,8 +68,7 @@ def total_of(rows: Sequence[Row], *, is_first: bool) -> int | None:
     return 0 if is_first else None
 
 
-def slice_of(rows: Sequence[Row], order: Keyset, limit: int, total: int | None) -> Slice[Item]:
+def slice_of(rows: Sequence[Row], order: Keyset, limit: int, total: int | None) -> ItemSlice:
     """Of one row more than the limit, where there is one."""
-    items = [item_of(row) for row in rows[:limit]]
-    cursors = [order.encode(row[3], row[1]) for row in rows[:limit]]
-    return Slice(items, cursors, len(rows) > limit, total)
+    following = order.encode(rows[limit - 1][3], rows[limit - 1][1]) if len(rows) > limit else None
+    return ItemSlice([item_of(row) for row in rows[:limit]], following, total)

@@ -34,11 +34,12 @@ _OTHER_NEEDS = (
 class _Step:
     """A call, and where its arguments come from: the request itself, its parameters, and the results of other steps.
 
-    `absent`: headers that a request seldom has, and what stands for each then.
+    `path`: parameters that are always there, once. `absent`: headers that a request seldom has, None then.
     """
 
     call: Callable[..., Awaitable[Any]]
     requests: tuple[str, ...]
+    path: tuple[Any, ...]
     absent: tuple[tuple[bytes, Any], ...]
     parameters: tuple[tuple[Callable[[Request], Mapping[str, Any]], list[Any]], ...]
     results: tuple[tuple[str | None, int], ...]  # without a name where it must only have run
@@ -94,7 +95,6 @@ def _add(dependant: Dependant, steps: list[_Step], places: dict[Any, int]) -> in
             return None
         results.append((inner.name, place))
     kinds = (
-        (attrgetter("path_params"), dependant.path_params),
         (attrgetter("query_params"), dependant.query_params),
         (attrgetter("headers"), [field for field in dependant.header_params if not _may_be_absent(field)]),
     )
@@ -102,6 +102,7 @@ def _add(dependant: Dependant, steps: list[_Step], places: dict[Any, int]) -> in
     step = _Step(
         call,
         tuple(name for name in requests if name is not None),
+        tuple(dependant.path_params),
         tuple((field.alias.lower().encode(), field) for field in dependant.header_params if _may_be_absent(field)),
         tuple((read, fields) for read, fields in kinds if fields),
         tuple(results),
@@ -121,6 +122,27 @@ def _awaitable(call: Any) -> bool:
     return inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 
+def _read(step: _Step, request: Request, arguments: dict[str, Any]) -> list[Any]:
+    """Adds the values of the step's parameters; the faults of those that are not valid."""
+    faults: list[Any] = []
+    for field in step.path:
+        arguments[field.name], wrong = field.validate(request.path_params[field.alias], {}, loc=("path", field.alias))
+        faults += wrong
+    given = headers_of(request.scope)
+    for header, field in step.absent:
+        if header not in given:
+            arguments[field.name] = None
+            continue
+        found, wrong = request_params_to_args([field], request.headers)
+        arguments.update(found)
+        faults += wrong
+    for read, fields in step.parameters:
+        found, wrong = request_params_to_args(fields, read(request))
+        arguments.update(found)
+        faults += wrong
+    return faults
+
+
 def _run_of(steps: list[_Step]) -> Handler:
     async def run(request: Request) -> Response:
         solved: list[Any] = []
@@ -130,17 +152,7 @@ def _run_of(steps: list[_Step]) -> Handler:
             for name in step.requests:
                 arguments[name] = request
             known = len(faults)
-            for header, field in step.absent:
-                if header in headers_of(request.scope):
-                    found, wrong = request_params_to_args([field], request.headers)
-                    arguments.update(found)
-                    faults += wrong
-                else:
-                    arguments[field.name] = None
-            for read, fields in step.parameters:
-                found, wrong = request_params_to_args(fields, read(request))
-                arguments.update(found)
-                faults += wrong
+            faults += _read(step, request, arguments)
             if faults and (len(faults) > known or any(solved[place] is _UNSOLVED for _, place in step.results)):
                 solved.append(_UNSOLVED)
             else:

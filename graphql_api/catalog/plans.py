@@ -104,7 +104,7 @@ def _categories(selection: Selection, details: list[FieldDetails]) -> Binder:
         return Bound(
             "",
             {},
-            lambda _: [select(CATEGORY.json(shape, dialect)).order_by(CategoryRow.name)],
+            lambda _: [select(CATEGORY.json(shape, dialect)).select_from(CategoryRow).order_by(CategoryRow.name)],
             lambda found: array([row[0] for row in found[0]]),
         )
 

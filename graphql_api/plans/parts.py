@@ -82,6 +82,7 @@ def _united(parts: Sequence[Part]) -> ClauseElement:
 
 
 def _padded(part: Part, place: int, width: int) -> Part:
-    rows = part.subquery()
+    named = [column.label(f"text_{number}") for number, column in enumerate(part.selected_columns)]
+    rows = part.with_only_columns(*named).subquery()
     missing = [cast(null(), Text) for _ in range(width - len(rows.c))]
     return select(literal_column(str(place)), func.row_number().over(), *rows.c, *missing)

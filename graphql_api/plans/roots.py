@@ -12,6 +12,7 @@ from graphql_api.plans.parts import Binder, Bound, constant
 from graphql_api.plans.selection import TYPENAME, NotProjectable, Selection
 
 _PLANS = {**CATALOG_PLANS, **ORDER_PLANS, **NODE_PLANS}
+PLANNED = _PLANS.keys()
 # What they show to strangers is the catalogue alone: of other nodes these see none.
 _OF_CATALOGUE = frozenset({TYPENAME, *CATALOG_PLANS, *NODE_PLANS})
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from commerce.catalog.sharing import PRODUCTS
 from commerce.catalog.filters import DEFAULT_SORT
+from commerce.catalog.sharing import PRODUCTS
 from core.pagination import InvalidCursor
 from core.projections.items import slice_json
 from core.web.conditional import unchanged

@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from commerce.accounts.principal import Principal
 from commerce.catalog.filters import FILTERS, ProductFilter
-from core.pagination import Page, Slice
-from core.projections.items import Item, versions
+from core.pagination import Page
+from core.projections.items import Item, ItemSlice, versions
 from core.web.conditional import cache_headers, tag_of, version_tag
 from core.web.response_cache import forget, share
 from public_api.catalog.schemas import PageQuery, SliceQuery
@@ -26,7 +26,7 @@ def page_headers(principal: Principal, found: Page[Item]) -> dict[str, str]:
     return _cache_headers(principal, tag_of(versions(found.items), found.page, found.size, found.total))
 
 
-def slice_headers(principal: Principal, request: Request, found: Slice[Item]) -> dict[str, str]:
+def slice_headers(principal: Principal, request: Request, found: ItemSlice) -> dict[str, str]:
     """With the address of the next page."""
     headers = _cache_headers(principal, tag_of(versions(found.items), found.next_cursor, found.total))
     if found.next_cursor is not None:

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.factories.statements import recorded
 from tests.graphql_api.both_roads import CALLERS, BothRoads, both_roads
+from tests.graphql_api.generated_operations import operations
 from tests.graphql_api.planned_operations import ORDERS, PLANNED, UNPLANNED, variables_of
 
 SEE_ALIKE = ("anonymous", "customer", "editor", "writer_key")  # of the catalogue, what the others see too
@@ -77,3 +79,21 @@ async def test_plan_is_one_statement_whatever_is_asked(roads: BothRoads) -> None
             await roads.ask(text, variables, caller="support")
 
         assert len(sent) - 1 == (text not in read_nothing), text  # besides that which finds the caller
+
+
+@settings(
+    max_examples=100,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(text=operations())
+async def test_any_operation_is_answered_by_a_plan_as_by_the_executor(roads: BothRoads, text: str) -> None:
+    variables = variables_of(text, roads.known)
+    for caller in ("anonymous", "support", "writer_key"):
+        planned = await roads.ask(text, variables, caller=caller)
+        executed = await roads.ask(text, variables, caller=caller, plans=False)
+
+        assert planned.told() == executed.told(), (caller, text)
+        assert planned.planned == ("errors" not in executed.body), (caller, text)

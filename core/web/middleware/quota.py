@@ -12,7 +12,7 @@ _STARTS = ("http.response.start", "websocket.http.response.start")
 async def spend(connection: HTTPConnection, budget: Budget, caller: str, points: int) -> None:
     """Leaves what came of it where the middleware finds it. Raises QuotaExceeded."""
     verdict = await budget.spend(caller, points)
-    connection.state.quota = verdict
+    connection.scope["state"]["quota"] = verdict
     if not verdict.allowed:
         raise QuotaExceeded(points, budget.limit, verdict)
 
