@@ -18,7 +18,7 @@ from benchmarks.harness.install import NotInstalled, node_of, run_node
 from benchmarks.harness.processes import running
 from benchmarks.report import Row, not_measured
 
-CONNECTIONS = 4
+CONNECTIONS = 2
 NEWEST = 100  # that Vendure has: its importer takes several of them a second
 QUERY = """{ products(first: 20) { nodes {
   handle title category { name } variants { sku price { amount currency } available }

@@ -21,7 +21,7 @@ def test_what_the_program_found_is_read() -> None:
 
 def test_load_asks_all_requests_in_turn_with_their_bodies() -> None:
     needs("wrk")
-    operation = Request("/graphql", "POST", '{"query": "{ a]]=] }"}', {"Content-Type": "application/json"})
+    operation = Request("/graphql", "POST", '{"query": "{ a]]=]==] }"}', {"Content-Type": "application/json"})
 
     with raw({"/a": b"a" * 100, "/graphql": b"b" * 300}) as (_, address):
         good = wrk(address, [Request("/a?x=1"), operation], 2, 1)
