@@ -1,4 +1,4 @@
-"""Rows of a shop of any size: each follows from its number alone, so that every run and both databases have the same."""
+"""Rows of a shop of any size. Each follows from its number alone: every run and both databases have the same."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -46,6 +46,7 @@ def product(number: int) -> dict[str, Any]:
         "currency": "USD",
         "price_min": price,
         "price_max": price + 500,
+        "price_spread": 500,
         "extra": {},
         "version": 1,
         "created_at": created_at,
@@ -74,8 +75,30 @@ def variants(number: int) -> Rows:
 
 def tags(number: int) -> Rows:
     """One that many products have, and one that few have, all of them of about the same time."""
+    made = product(number)
+    ordered_by = {name: made[name] for name in ("created_at", "title_order", "price_min")}
     for position, tag in enumerate((f"tag-{_mixed(number) % COMMON_TAGS}", f"drop-{number // PRODUCTS_OF_A_RARE_TAG}")):
-        yield {"product_id": new_id("prod", number), "position": position, "tag": tag}
+        yield {"product_id": made["id"], "position": position, "tag": tag, **ordered_by}
+
+
+def retired_handles(number: int) -> Rows:
+    """One product in ten had another handle before."""
+    if number % 10 == 0:
+        yield {"handle": f"old-product-{number}", "product_id": new_id("prod", number)}
+
+
+def image(number: int) -> dict[str, Any]:
+    return {
+        "id": new_id("img", number),
+        "product_id": new_id("prod", number),
+        "position": 0,
+        "url": f"https://images.example.com/{number}.jpg",
+        "alt": "Front",
+        "width": 800,
+        "height": 600,
+        "extra": {},
+        "media_id": None,
+    }
 
 
 def document(number: int) -> dict[str, Any]:
@@ -122,6 +145,30 @@ def order_lines(number: int) -> Rows:
             "unit_price": 999 + variant % 9_000,
             "stock_taken": True,
         }
+
+
+def payment(number: int) -> dict[str, Any]:
+    made = order(number)
+    return {
+        "id": new_id("pay", number),
+        "order_id": made["id"],
+        "amount": 1_000,
+        "currency": "USD",
+        "reference": f"ch_{number}",
+        "created_at": made["placed_at"],
+    }
+
+
+def shipment(number: int) -> dict[str, Any]:
+    made = order(number)
+    return {
+        "id": new_id("shp", number),
+        "order_id": made["id"],
+        "carrier": "DHL",
+        "tracking_number": None,
+        "tracking_url": None,
+        "created_at": made["placed_at"],
+    }
 
 
 def _price(number: int) -> int:

@@ -48,4 +48,5 @@ def _compared(name: str, asked: Asked, ours: Started, theirs: Started) -> list[R
     comparison = Comparison(f"cached {name}", contenders, connections=CONNECTIONS)
     comparison.measure()
     required = None if name == "GraphQL" else REQUIRED
-    return [*comparison.rows(), comparison.ratio("Portico", "raw ASGI", "requests/s", required)]
+    ratios = [comparison.ratio("Portico", "raw ASGI", "requests/s", required)]
+    return [*comparison.rows(), *ratios, comparison.ratio("Portico", "raw ASGI", "CPU")]

@@ -12,7 +12,7 @@ import psutil
 
 from benchmarks.harness.asking import ask, operation
 from benchmarks.harness.catalogue import fill_sqlite, postgres
-from benchmarks.harness.comparison import Asked, Comparison, Contender, Fault, same_json
+from benchmarks.harness.comparison import Asked, Comparison, Contender, same_json
 from benchmarks.harness.contenders import Started, peer, portico
 from benchmarks.harness.install import NotInstalled, node_of
 from benchmarks.harness.processes import running
@@ -55,14 +55,19 @@ def _on_postgres() -> list[Row]:
     except NotInstalled as error:
         return [not_measured(f"{what}: Portico to PostGraphile 5", str(error), f"at least {REQUIRED_OF_POSTGRAPHILE}")]
     with TemporaryDirectory() as folder, TemporaryDirectory() as theirs, ExitStack() as stack:
-        database, urls = stack.enter_context(postgres(2))
+        database, urls = stack.enter_context(postgres("portico", "postgraphile"))
         ours = stack.enter_context(portico(Path(folder), cached=False, database=urls[0]))
         environment = {"DATABASE_URL": urls[1], "NODE_ENV": "production", "GRAPHILE_ENV": "production"}
         postgraphile = stack.enter_context(running([node, program / "server.mjs"], Path(theirs), environment))
         expected = _expected(ours)
         contenders = [
             _contender("Portico", ours, Asked(operation(), same_json(expected, _data), 1), database),
-            _contender("PostGraphile 5", postgraphile, Asked(operation(THEIR_QUERY), _same(expected), 1), database),
+            _contender(
+                "PostGraphile 5",
+                postgraphile,
+                Asked(operation(THEIR_QUERY), same_json(expected, in_our_words), 1),
+                database,
+            ),
         ]
         comparison = Comparison(what, contenders, connections=CONNECTIONS)
         comparison.measure()
@@ -82,13 +87,8 @@ def _data(answer: Any) -> Any:
     return answer["data"]
 
 
-def _same(expected: Any) -> Fault:
-    return same_json(expected, lambda answer: {"products": {"nodes": [_product(each) for each in _nodes(answer)]}})
-
-
-def _nodes(answer: Any) -> list[Any]:
-    nodes: list[Any] = answer["data"]["allProducts"]["nodes"]
-    return nodes
+def in_our_words(answer: Any) -> Any:
+    return {"products": {"nodes": [_product(each) for each in answer["data"]["allProducts"]["nodes"]]}}
 
 
 def _product(theirs: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 _DIGITS = 3
@@ -44,37 +45,49 @@ def number(value: float) -> str:
     return f"{value:.{_DIGITS - 1 - math.floor(math.log10(abs(value)))}f}"
 
 
+def measured(row: Row) -> str:
+    return f"not measured: {row.why}" if row.value is None else f"{number(row.value)} {row.unit}".rstrip()
+
+
+def verdict(row: Row) -> str:
+    return "" if row.reached is None else "reached" if row.reached else "MISSED"
+
+
 def table(found: Mapping[str, Sequence[Row]]) -> str:
     """By benchmark; columns wide enough for what is in them."""
     lines = [("measurement", "measured", "required", "")]
     lines += [
-        (f"{name}: {row.what}", _measured(row), row.required, _verdict(row)) for name in found for row in found[name]
+        (f"{name}: {row.what}", measured(row), row.required, verdict(row)) for name in found for row in found[name]
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     return "\n".join(
-        f"{what:<{widths[0]}}  {measured:>{widths[1]}}  {required:<{widths[2]}}  {verdict}".rstrip()
-        for what, measured, required, verdict in lines
+        f"{what:<{widths[0]}}  {value:>{widths[1]}}  {required:<{widths[2]}}  {said}".rstrip()
+        for what, value, required, said in lines
     )
 
 
-def _measured(row: Row) -> str:
-    return f"not measured: {row.why}" if row.value is None else f"{number(row.value)} {row.unit}".rstrip()
+@dataclass(frozen=True, slots=True)
+class Found:
+    """By one benchmark, when it was run last."""
+
+    measured_at: str
+    machine: str
+    rows: tuple[Row, ...]
 
 
-def _verdict(row: Row) -> str:
-    return "" if row.reached is None else "reached" if row.reached else "MISSED"
-
-
-def write(name: str, rows: Sequence[Row], folder: Path = RESULTS) -> Path:
-    """The file of one benchmark. Only what was found last is kept."""
+def write(name: str, rows: Sequence[Row], folder: Path = RESULTS) -> None:
+    """In a file of its own; only what was found last is kept."""
     folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.json"
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    found = {
-        "benchmark": name,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine,
-        "rows": [asdict(row) for row in rows],
-    }
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    found = Found(datetime.now(UTC).isoformat(timespec="seconds"), machine, tuple(rows))
+    text = json.dumps(asdict(found), indent=1, ensure_ascii=False)
+    (folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_all(folder: Path = RESULTS) -> dict[str, Found]:
+    """By name, in the order of names."""
+    return {file.stem: _found(json.loads(file.read_text(encoding="utf-8"))) for file in sorted(folder.glob("*.json"))}
+
+
+def _found(read: dict[str, Any]) -> Found:
+    return Found(read["measured_at"], read["machine"], tuple(Row(**row) for row in read["rows"]))

@@ -60,7 +60,5 @@ def _compared(
     comparison = Comparison(f"uncached {name}", contenders, connections=CONNECTIONS)
     comparison.measure()
     ratios = [comparison.ratio("Portico", "FastAPI + ORM", "requests/s", REQUIRED[name])]
-    ratios += [
-        comparison.ratio("Portico", who, "requests/s") for who in started if who not in ("Portico", "FastAPI + ORM")
-    ]
+    ratios += [comparison.ratio("Portico", who, "CPU") for who in started if who != "Portico"]
     return [*comparison.rows(), *ratios]

@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from pydantic_core import from_json, to_json
 from sqlalchemy import (
     JSON,
     Connection,
@@ -23,6 +22,7 @@ from sqlalchemy import (
     Result,
     ScalarResult,
     String,
+    Table,
     TypeDecorator,
     event,
     make_url,
@@ -34,14 +34,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
-from core.direct import AWAY, Direct, Row, Sql
+from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
 from core.sqlite import Driver
 
+T = TypeVar("T")
+
+
 _ENGINE: dict[str, Any] = {
-    # Several times as fast as the standard library, and as compact.
-    "json_serializer": lambda value: to_json(value).decode(),
-    "json_deserializer": from_json,
+    **JSON_OPTIONS,
     # An error's text goes to the log and to operators; the values that it is about may be hashes of passwords.
     "hide_parameters": True,
 }
@@ -109,6 +110,12 @@ class Base(DeclarativeBase):
     }
 
 
+def table_of(row: type[Base]) -> Table:
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101  every model is mapped to a table
+    return table
+
+
 class ReadSession(Protocol):
     """A session that only reads: `AsyncSession` without `add`, `flush` or `commit`, on a read-only transaction."""
 
@@ -116,6 +123,7 @@ class ReadSession(Protocol):
     async def scalar(self, statement: Executable, params: Any = None) -> Any: ...
     async def scalars(self, statement: Executable, params: Any = None) -> ScalarResult[Any]: ...
     async def stream(self, statement: Executable, params: Any = None) -> Any: ...
+    async def run_sync(self, fn: Callable[..., T], *arg: Any) -> T: ...
     def get_bind(self) -> Engine | Connection: ...
 
 

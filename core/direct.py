@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Protocol
 
 import aiosqlite
+from pydantic_core import from_json, to_json
 from sqlalchemy import URL, BindParameter, Dialect, Engine, bindparam
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.types import TypeEngine
@@ -19,6 +20,11 @@ from sqlalchemy.types import TypeEngine
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up.
 AWAY = ("08", "28", "40", "53", "57P")
+# How a dialect reads and writes JSON: several times as fast as the standard library, and as compact.
+JSON_OPTIONS: dict[str, Any] = {
+    "json_serializer": lambda value: to_json(value).decode(),
+    "json_deserializer": from_json,
+}
 _PATIENCE = 10  # seconds for a connection to come free
 Row = tuple[Any, ...]
 # How a condition gets at a value: by its name, and the type that it is compared with.
@@ -41,21 +47,24 @@ class Sql:
 
     text: str
     names: tuple[str, ...]  # of its values, in their order; a name may come again
-    _writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
+    writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
     _constants: Mapping[str, Any]
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Raises KeyError for a value that is missing."""
         found = [values[name] if name in values else self._constants[name] for name in self.names]
-        for place, name in enumerate(self.names) if self._writers else ():
-            if name in self._writers:
-                found[place] = self._writers[name](found[place])
+        for place, name in enumerate(self.names) if self.writers else ():
+            if name in self.writers:
+                found[place] = self.writers[name](found[place])
         return found
 
 
-def compiled(statement: ClauseElement, dialect: str) -> Sql:
-    """For `sqlite` or `postgresql`. Slow: keep what it returns."""
-    made = statement.compile(dialect=_dialect(dialect))
+def compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | None = None) -> Sql:
+    """For `sqlite` or `postgresql`. Slow: keep what it returns.
+
+    `columns` are those that an INSERT or an UPDATE is given values for.
+    """
+    made = statement.compile(dialect=dialect_named(dialect), column_keys=columns)
     names: tuple[str, ...] = tuple(made.positiontup or ())  # type: ignore[attr-defined]
     writers = {name: _writer(made.binds[name].type, dialect) for name in names}  # type: ignore[attr-defined]
     constants = {name: value for name, value in made.params.items() if not made.binds[name].required}  # type: ignore[attr-defined]
@@ -63,29 +72,31 @@ def compiled(statement: ClauseElement, dialect: str) -> Sql:
 
 
 @cache
-def _dialect(name: str) -> Dialect:
+def dialect_named(name: str) -> Dialect:
     driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[name]
-    return URL.create(f"{name}+{driver}").get_dialect()()
+    return URL.create(f"{name}+{driver}").get_dialect()(**JSON_OPTIONS)
 
 
 def _writer(type_: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
-    return type_.dialect_impl(_dialect(dialect)).bind_processor(_dialect(dialect))
+    return type_.dialect_impl(dialect_named(dialect)).bind_processor(dialect_named(dialect))
 
 
 class Driver(Protocol):
     """One connection."""
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
-    def is_usable(self) -> bool: ...
-    def is_lost(self, error: Exception) -> bool:
+    @classmethod
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "Driver": ...
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
         """Whether the error says that the database is away or too busy, and not that the statement is wrong."""
         ...
 
-    def drop(self) -> None:
-        """Without waiting for what it may be doing."""
-        ...
-
+    def is_usable(self) -> bool: ...
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
     async def close(self) -> None: ...
+    def drop(self) -> None:
+        """Closes it without waiting for what it may be doing, which is given up."""
+        ...
 
 
 class Direct:
@@ -93,6 +104,7 @@ class Direct:
 
     def __init__(self, url: URL, engine: Engine, *, size: int, pragmas: Sequence[str] = ()) -> None:
         self._url = url
+        self._driver: type[Driver] = _Sqlite if url.get_backend_name() == "sqlite" else _Postgresql
         self._engine = engine  # its listeners are told of each statement, as of SQLAlchemy's own
         self._pragmas = pragmas
         self._room = asyncio.Semaphore(size)
@@ -111,6 +123,10 @@ class Direct:
             await self._room.acquire()
         try:
             return await self._fetch(sql.text, arguments)
+        except Exception as error:
+            if self._driver.is_lost(error):
+                raise ConnectionError("the database is away or too busy") from error
+            raise
         finally:
             self._room.release()
 
@@ -118,13 +134,7 @@ class Direct:
         driver = await self._connection()
         try:
             rows = await driver.fetch(text, arguments)
-        except Exception as error:
-            if not driver.is_lost(error):
-                self._keep(driver)
-                raise
-            driver.drop()
-            raise ConnectionError("the database is away or too busy") from error
-        except BaseException:  # a reader that left: the connection may be in the middle of its answer
+        except BaseException:  # also a reader that left: the connection may be in the middle of its answer
             driver.drop()
             raise
         self._keep(driver)
@@ -136,9 +146,7 @@ class Direct:
             if driver.is_usable():
                 return driver
             driver.drop()
-        if self._url.get_backend_name() == "sqlite":
-            return await _Sqlite.open(self._url, self._pragmas)
-        return await _Postgresql.open(self._url)
+        return await self._driver.open(self._url, self._pragmas)
 
     def _keep(self, driver: Driver) -> None:
         if self._closed:
@@ -152,13 +160,13 @@ class Direct:
             await self._idle.pop().close()
 
 
-@dataclass(frozen=True, slots=True)
 class _Sqlite:
-    connection: aiosqlite.Connection
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
 
     @classmethod
     async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Sqlite":
-        arguments, options = _dialect("sqlite").create_connect_args(url)
+        arguments, options = dialect_named("sqlite").create_connect_args(url)
         driver = cls(await aiosqlite.connect(*arguments, **options, isolation_level=None))
         try:
             for pragma in pragmas:
@@ -168,52 +176,55 @@ class _Sqlite:
             raise
         return driver
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        return await self.connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
+        # SQLite calls a mistake in the SQL operational too.
+        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
 
     def is_usable(self) -> bool:
         return True
 
-    def is_lost(self, error: Exception) -> bool:
-        # SQLite calls a mistake in the SQL operational too.
-        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
-
-    def drop(self) -> None:
-        self.connection.stop()
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        return await self._connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
 
     async def close(self) -> None:
-        await self.connection.close()
+        await self._connection.close()
+
+    def drop(self) -> None:
+        self._connection._conn.interrupt()  # noqa: SLF001  aiosqlite's own way to it is a coroutine
+        self._connection.stop()
 
 
 class _Postgresql:
     def __init__(self, connection: Any) -> None:
-        self.connection = connection
+        self._connection = connection
 
     @classmethod
-    async def open(cls, url: URL) -> "_Postgresql":
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
         import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  loaded where there is PostgreSQL
 
-        _, options = _dialect("postgresql").create_connect_args(url)
+        _, options = dialect_named("postgresql").create_connect_args(url)
         for own in ("prepared_statement_cache_size", "prepared_statement_name_func"):  # SQLAlchemy's
             options.pop(own, None)
         settings = {"default_transaction_read_only": "on", "jit": "off"}  # compiling takes longer than a page does
         return cls(await asyncpg.connect(**options, server_settings=settings))
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        rows: Sequence[Any] = await self.connection.fetch(text, *arguments)
-        return rows
-
-    def is_usable(self) -> bool:
-        return not self.connection.is_closed()
-
-    def is_lost(self, error: Exception) -> bool:
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
         import asyncpg  # noqa: PLC0415
 
         sqlstate = getattr(error, "sqlstate", None) or ""
-        return isinstance(error, asyncpg.InterfaceError | OSError) or sqlstate.startswith(AWAY)
+        return isinstance(error, asyncpg.InterfaceError) or sqlstate.startswith(AWAY)
 
-    def drop(self) -> None:
-        self.connection.terminate()
+    def is_usable(self) -> bool:
+        return not self._connection.is_closed()
+
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        rows: Sequence[Any] = await self._connection.fetch(text, *arguments)
+        return rows
 
     async def close(self) -> None:
-        await self.connection.close()
+        await self._connection.close()
+
+    def drop(self) -> None:
+        self._connection.terminate()

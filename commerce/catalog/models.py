@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, PlainOrder
 
+_SOLD_OUT = text("stock <= 0 AND inventory_policy != 'continue'")
 # What lists are ordered by, by the names of its indexes.
 _SORTS = {"created": "created_at", "updated": "updated_at", "title": "title_order", "price": "price_min"}
 
@@ -30,6 +31,7 @@ class CategoryRow(Base):
 class ProductRow(Base):
     __tablename__ = "products"
     __table_args__ = (
+        Index("ix_products_spread", "price_spread"),
         *_in_order("ix_products", after=()),
         *_in_order("ix_products_category", after=("category_id",)),
         *_in_order("ix_products_vendor", after=("vendor",)),
@@ -47,6 +49,7 @@ class ProductRow(Base):
     currency: Mapped[str] = mapped_column(String(3))
     price_min: Mapped[int] = mapped_column(BigInteger)  # of the variants, kept by `storage`
     price_max: Mapped[int] = mapped_column(BigInteger)
+    price_spread: Mapped[int] = mapped_column(BigInteger, server_default="0")  # from the lowest to the highest
     extra: Mapped[dict[str, str]]  # columns of an imported file that we have no field for
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime]
@@ -58,7 +61,8 @@ class VariantRow(Base):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         Index("ix_variants_product", "product_id", "position"),
-        Index("ix_variants_price", "price"),
+        Index("ix_variants_price", "price", "product_id"),
+        Index("ix_variants_sold_out", "product_id", sqlite_where=_SOLD_OUT, postgresql_where=_SOLD_OUT),
     )
 
     id: Mapped[str] = mapped_column(String, primary_key=True)

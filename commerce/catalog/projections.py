@@ -2,8 +2,7 @@
 schemas that describe it.
 """
 
-from sqlalchemy import or_
-
+from commerce.catalog.filters import is_available
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, TagRow, VariantRow
 from core.projections.fields import Projection, entries, json, many, money, obj, one, texts_of, time, value, values
 
@@ -23,10 +22,7 @@ VARIANT = Projection(
         "price": money(VariantRow.price, ProductRow.currency),
         "compare_at_price": money(VariantRow.compare_at_price, ProductRow.currency),
         "stock": value(VariantRow.stock),
-        # As `entities.Variant.available` has it.
-        "available": value(
-            or_(VariantRow.stock.is_(None), VariantRow.stock > 0, VariantRow.inventory_policy == "continue")
-        ),
+        "available": value(is_available()),
         "weight_grams": value(VariantRow.weight_grams),
         "barcode": value(VariantRow.barcode),
     },

@@ -18,7 +18,7 @@ def constant(text: str) -> ColumnElement[str]:
 
 
 def joined(pieces: Sequence[Piece]) -> ColumnElement[str]:
-    """As a balanced tree: neither database's parser, nor SQLAlchemy's compiler, likes it a thousand deep."""
+    """As a balanced tree: neither the databases' parsers nor SQLAlchemy's compiler go a thousand deep."""
     found: list[ColumnElement[str]] = []
     said = ""
     for piece in pieces:
@@ -36,7 +36,8 @@ def _tree(texts: Sequence[ColumnElement[str]]) -> ColumnElement[str]:
     if len(texts) == 1:
         return texts[0]
     middle = len(texts) // 2
-    return _tree(texts[:middle]).concat(_tree(texts[middle:]))
+    # Not `concat`, which takes the parentheses away again.
+    return _tree(texts[:middle]).op("||", return_type=Text())(_tree(texts[middle:]))
 
 
 def quoted(text: ColumnElement[Any], dialect: str) -> ColumnElement[str]:
@@ -61,7 +62,7 @@ def choice(holds: ColumnElement[bool], then: ColumnElement[str], otherwise: str)
 def moment(at: ColumnElement[Any], dialect: str, zone: str = "Z") -> ColumnElement[str]:
     """RFC 3339 without quotes, with six digits of fraction where there are some, and `zone` for UTC."""
     if dialect == "sqlite":
-        written = func.replace(as_text(at, dialect), constant(" "), constant("T"))
+        written = func.replace(at, constant(" "), constant("T"))
     else:
         written = func.to_char(func.timezone(constant("UTC"), at), constant('YYYY-MM-DD"T"HH24:MI:SS.US'))
     return joined([func.replace(written, constant(".000000"), constant(""), type_=Text()), zone])

@@ -1,3 +1,5 @@
+"""What wrk is told, and what it tells."""
+
 import pytest
 
 from benchmarks.harness.contenders import raw

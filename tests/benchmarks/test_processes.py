@@ -1,3 +1,5 @@
+"""Processor time of processes with their children, and servers that start and end."""
+
 import sys
 from pathlib import Path
 

@@ -32,8 +32,8 @@ class Visits:
 
 async def visits_of(connection: AsyncConnection) -> Visits:
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    driver._tx = Visits(driver._tx)
-    return driver._tx
+    driver._tx = visits = Visits(driver._tx)
+    return visits
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_rows_names_and_counts_are_the_statements(connection: AsyncConnect
 
     assert list(read.keys()) == ["id", "called"]
     assert [tuple(row) for row in read] == [(1, "a"), (2, "b"), (3, "c")]
-    assert changed.rowcount == 2  # type: ignore[attr-defined]
+    assert changed.rowcount == 2
     assert returned.scalars().all() == [2, 3]
     assert (added.rowcount, added.lastrowid) == (1, 2)
 

@@ -11,7 +11,7 @@ from shop.models import Product, on_sale, whole
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-engine = create_async_engine(os.environ["DATABASE_URL"])
+engine = create_async_engine(os.environ["DATABASE_URL"], pool_size=16, max_overflow=0)  # as many as ask at once
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 app = FastAPI()
 

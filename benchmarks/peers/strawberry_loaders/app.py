@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from strawberry.dataloader import DataLoader
 from strawberry.fastapi import GraphQLRouter
 
-engine = create_async_engine(os.environ["DATABASE_URL"])
+engine = create_async_engine(os.environ["DATABASE_URL"], pool_size=16, max_overflow=0)  # as many as ask at once
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 Info = strawberry.Info[dict[str, Any], None]
 

@@ -33,7 +33,8 @@ class Sharing:
 def share(
     scope: Scope, tags: Collection[str], *, points: int = READ_POINTS, stable: bytes = b"", tail: Tail | None = None
 ) -> None:
-    """This answer is everybody's, and shows these subjects. A caller who gets it again pays `points` for it.
+    """This answer is everybody's, and shows these subjects. A caller who gets it again pays `points` for it,
+    nothing at 0.
 
     `tail`: the body is `stable` and what `tail` returns for each caller, of at most 60,000 bytes.
     """
