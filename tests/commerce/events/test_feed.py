@@ -379,6 +379,19 @@ async def test_client_whose_feed_was_closed_gets_nothing_at_once(shop: Shop) -> 
         assert feed.cursor == event_id(0)
 
 
+async def test_cursor_of_a_client_that_is_cut_off_stands_behind_what_it_took_at_once(shop: Shop) -> None:
+    client = Hasty()
+    async with taking(shop, client) as (feed, task):
+        shop.broadcast._receive([an_event(1)])
+        client.can = False
+        shop.broadcast._receive([an_event(2)])
+        feed.close(PermissionError("revoked"))
+
+        with pytest.raises(PermissionError):
+            await task
+        assert (client.asked, feed.cursor) == ([[1], [2]], event_id(1))
+
+
 async def test_what_a_client_found_in_the_log_does_not_come_again_at_once(shop: Shop) -> None:
     await shop.happens(product("a"), product("b"))
     await shop.reaches(2)
