@@ -47,7 +47,7 @@ def run() -> list[Row]:
     with TemporaryDirectory() as folder:
         fill_sqlite(Path(folder))
         alone = [_start((*PORTICO, "serve", "--no-demo", "--port"), folder, {}) for _ in range(STARTS + 1)]
-    with TemporaryDirectory() as folder, postgres(1) as (_, (url,)):
+    with TemporaryDirectory() as folder, postgres("portico") as (_, (url,)):
         environment = {
             "PORTICO_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://"),
             "PORTICO_SECRET_KEY": secrets.token_hex(32),

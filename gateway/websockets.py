@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
-from core.web.sockets.prepared import EXTENSION, FramesExtension
+from core.web.sockets.prepared import EXTENSION
 
 FRAME_BYTES = 64 * 1024  # of a message in all its fragments; a larger one is not read to its end
 PING_SECONDS = 30.0  # of the protocol itself, for sockets whose application has no heartbeat of its own
@@ -118,7 +118,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._cut_off_soon()
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][EXTENSION] = FramesExtension(write=self._write)
+        self.scope["extensions"][EXTENSION] = {"write": self._write}
         await super().run_asgi()
         self._cut_off_soon()
 

@@ -59,8 +59,8 @@ class Shared:
 class Subscription:
     """Per client, until `Broadcast.unsubscribe`. `closed`: why it gets nothing any more.
 
-    `position`: of the last event that the client has. `at_once` is called while `take` waits, with what it would return,
-    and returns whether the client has it now; it must not wait.
+    `position`: of the last event that the client has. `at_once` is called while `take` waits, with what that would
+    return, and returns whether the client has it now; it must not wait.
     """
 
     __slots__ = (

@@ -10,9 +10,8 @@ import mimetypes
 import re
 from dataclasses import dataclass, field
 from functools import partial
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from anyio import to_thread
 from starlette.exceptions import HTTPException
@@ -108,7 +107,7 @@ class HashedFiles:
         return file_response(scope, body, bounds, media_type=file.media_type, headers=headers)
 
 
-def _digest(content: BinaryIO) -> str:
+def _digest(content: BufferedReader | BytesIO) -> str:
     return hashlib.file_digest(content, partial(hashlib.blake2b, digest_size=8)).hexdigest()
 
 
