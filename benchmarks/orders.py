@@ -54,7 +54,7 @@ def run() -> list[Row]:
     with TemporaryDirectory() as folder:
         url = f"sqlite+aiosqlite:///{fill_sqlite(Path(folder))}"
         rows = _measured("SQLite", Path(folder), url, [])
-    with TemporaryDirectory() as folder, postgres("portico") as (process, (url,)):
+    with TemporaryDirectory() as folder, postgres("orders") as (process, (url,)):
         rows += _measured("PostgreSQL", Path(folder), url.replace("postgresql://", "postgresql+asyncpg://"), [process])
     return [*rows, Row("a commit of SQLite alone, synchronous=FULL", _commit_ms(), "ms at the median")]
 

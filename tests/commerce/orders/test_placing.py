@@ -306,6 +306,7 @@ async def test_what_placing_answers_is_what_is_read_from_then_on(desk: OrderDesk
     )
 
     assert placed.promotion is not None
+    assert [line.stock_taken for line in placed.lines] == [True, False, True]
     assert await desk.read(placed.id) == placed
 
 
