@@ -78,8 +78,7 @@ class Tailer:
 
     async def _read_on(self) -> None:
         """Hands on all that there is."""
-        more = True
-        while more and not self._reading.ending:
+        while not self._reading.ending:
             async with self._database.read() as session:
                 events = EventLog(session)
                 if self.position is None:
@@ -95,7 +94,6 @@ class Tailer:
                 # Less than before only where a backup was restored.
                 self.position = min(self.position, newest)
                 return
-            more = len(found) == self._batch
             for start in range(0, len(found), _SLICE):
                 self._hand_on(found[start : start + _SLICE])
                 await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Select, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, or_, select, update
 
 from commerce.catalog.commands import SINGLE_VARIANT
 from commerce.catalog.models import ProductRow, VariantRow
@@ -68,8 +68,8 @@ class Stock:
         skus = [line.sku for line in lines if line.sku is not None and is_storable(line.sku)]
         named, also, locked = numbered("id", ids), numbered("sku", skus), dict[str, str]()
         if self._session.get_bind().dialect.name != "sqlite":  # where whoever writes holds everything
-            of_named = select(VariantRow.product_id).where(VariantRow.id.in_(ids) | VariantRow.sku.in_(skus))
-            locked = numbered("locked", list(await self._lock(of_named)))
+            rows = await _locking(len(named), len(also)).run(self._session, named | also)
+            locked = numbered("locked", [product_id for (product_id,) in rows])
         statement = _offered(len(named), len(also), len(locked))
         offers = [_offer(*row) for row in await statement.run(self._session, named | also | locked)]
         by_id = {offer.variant_id: offer for offer in offers}
@@ -102,20 +102,27 @@ class Stock:
         products = numbered("id", sorted({level.product_id for level in levels}))
         await _raising(len(products)).run(self._session, products | {"now": self._now})
 
-    async def _lock(self, product_ids: Sequence[str] | Select[str]) -> dict[str, bool]:
+    async def _lock(self, product_ids: Sequence[str]) -> dict[str, bool]:
         """Those of the products that there are, held against other writers, and whether each is on sale."""
         statement = select(ProductRow.id, ProductRow.status).where(ProductRow.id.in_(product_ids))
         rows = await self._session.execute(statement.order_by(ProductRow.id).with_for_update())
         return {row.id: row.status == "active" for row in rows}
 
 
+def _named(ids: int, skus: int) -> ColumnElement[bool]:
+    return VariantRow.id.in_(listed(VariantRow.id, "id", ids)) | VariantRow.sku.in_(listed(VariantRow.sku, "sku", skus))
+
+
+@lru_cache(maxsize=64)
+def _locking(ids: int, skus: int) -> Prepared:
+    of_named = select(VariantRow.product_id).where(_named(ids, skus))
+    return Prepared(select(ProductRow.id).where(ProductRow.id.in_(of_named)).order_by(ProductRow.id).with_for_update())
+
+
 @lru_cache(maxsize=64)
 def _offered(ids: int, skus: int, locked: int) -> Prepared:
     """Of none locked: all are."""
-    named = VariantRow.id.in_(listed(VariantRow.id, "id", ids)) | VariantRow.sku.in_(
-        listed(VariantRow.sku, "sku", skus)
-    )
-    statement = select(*_OFFERED).join(ProductRow).where(named, ProductRow.status == "active")
+    statement = select(*_OFFERED).join(ProductRow).where(_named(ids, skus), ProductRow.status == "active")
     if locked:
         statement = statement.where(ProductRow.id.in_(listed(ProductRow.id, "locked", locked)))
     return Prepared(statement)

@@ -114,8 +114,7 @@ def _add(dependant: Dependant, steps: list[_Step], places: dict[Any, int]) -> in
 
 def _may_be_absent(field: Any) -> bool:
     """A header that is None where there is none."""
-    info = field.field_info
-    return not info.is_required() and field.default is None and not info.validate_default
+    return field.default is None and not field.field_info.validate_default
 
 
 def _awaitable(call: Any) -> bool:

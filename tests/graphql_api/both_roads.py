@@ -11,6 +11,7 @@ import httpx2
 from pydantic import SecretStr
 
 from commerce.accounts.entities import User
+from commerce.catalog.models import RetiredHandleRow
 from commerce.catalog.service import CatalogService
 from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings
@@ -113,6 +114,8 @@ async def _fill(resources: Resources, customer: User) -> Json:
             made.append(await catalog.create(product))
         new_name = a_product(handle="renamed", title="Renamed", category="Coats")
         await catalog.update(made[0].head.id, lambda _: new_name)
+        # A name of the past that somebody else has now is that one's.
+        session.add(RetiredHandleRow(handle="jacket-0", product_id=made[1].head.id))
         await catalog.update(made[-1].head.id, lambda _: a_product(handle="new-draft", title="Draft", status="draft"))
     await _place(OrderRows(resources.database), customer)
     return {

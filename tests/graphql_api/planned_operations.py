@@ -93,6 +93,7 @@ OTHERS = [
     '{ product(handle: "strange") { ...All } }' + ALL,
     '{ product(handle: "renamed") { ...All } }' + ALL,
     '{ product(handle: "old-name") { handle category { slug } } }',
+    '{ product(handle: "jacket-0") { handle } }',
     '{ product(handle: "draft") { handle } }',
     '{ product(handle: "new-draft") { handle status } }',
     '{ product(handle: "archived") { handle status } }',

@@ -26,7 +26,7 @@ _KNOWN = {
     b"apollographql-client-name",
 }
 _SEPARATORS = re.compile(rb"\s*,\s*")
-_FIXED_BYTES = 1_500  # of the objects around
+_FIXED_BYTES = 1_000  # of the objects around
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Entry:
             self.body = self._open.head
             self.headers = [header for header in self.headers if header[0] != b"content-length"]
         self._age, self._told = -1, [(b"", b"")]
-        self.size = _FIXED_BYTES + sys.getsizeof(self.body) + _size(self.headers) + _size(self.not_modified)
+        self.size = _FIXED_BYTES + sys.getsizeof(self.body) + _size(self.headers)
 
     def told(self, now: float) -> Headers:
         """How old it is (RFC 9111, 5.1; RFC 9211), made once a second."""

@@ -14,8 +14,9 @@ from core.web.response_cache.store import Key
 from core.web.urls import route_path
 
 _PRIVATE = (b"authorization", b"cookie")
-_LONGEST_QUERY = 2_048  # what is longer is nobody else's
-_REMEMBERED_BODY = 4_096
+# In bytes, of what is remembered; a longer query is nobody else's.
+_LONGEST_QUERY = 2_048
+_LONGEST_BODY = 4_096
 _NOT_READING = ("mutation", "subscription")
 _OTHERS = b"-"  # all origins that may not read the answer
 
@@ -77,11 +78,14 @@ def address_of(scope: Scope) -> str:
     return f"{scope['path']}?{sorted_query(scope['query_string']).decode('latin-1')}"
 
 
-@lru_cache(1_024)
 def sorted_query(query: bytes) -> bytes:
     """By name, and the values of one name in their order. Names that are escaped may be equal and look otherwise: then
     as it came.
     """
+    return _remembered_query(query) if len(query) <= _LONGEST_QUERY else _sorted(query)
+
+
+def _sorted(query: bytes) -> bytes:
     pairs = query.split(b"&")
     names = [pair.partition(b"=")[0] for pair in pairs]
     if any(b"%" in name for name in names):
@@ -89,13 +93,18 @@ def sorted_query(query: bytes) -> bytes:
     return b"&".join(pair for _, pair in sorted(zip(names, pairs, strict=True), key=lambda each: each[0]))
 
 
+_remembered_query = lru_cache(1_024)(_sorted)
+
+
 def is_plain_json(headers: Mapping[bytes, bytes]) -> bool:
-    return headers.get(b"content-type", b"").startswith(b"application/json") and b"content-encoding" not in headers
+    """As `core.web.bodies` reads it, and of no encoding."""
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return media_type == b"application/json" and b"content-encoding" not in headers
 
 
 def operation_of(body: bytes) -> bytes | None:
     """The hash of all that a GraphQL request says, in whatever order. None for what is no query, or no JSON object."""
-    return _remembered(body) if len(body) <= _REMEMBERED_BODY else _operation(body)
+    return _remembered_body(body) if len(body) <= _LONGEST_BODY else _operation(body)
 
 
 def _operation(body: bytes) -> bytes | None:
@@ -114,4 +123,4 @@ def _operation(body: bytes) -> bytes | None:
     return None
 
 
-_remembered = lru_cache(512)(_operation)
+_remembered_body = lru_cache(512)(_operation)

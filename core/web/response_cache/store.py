@@ -15,8 +15,8 @@ from core.web.response_cache import metrics
 from core.web.response_cache.entry import FRESH_SECONDS, STALE_SECONDS, Entry
 
 _LARGEST = 8  # of them have room
-_BOOKKEEPING = 600  # bytes of the dictionaries' places for an answer, and for each of its tags
-_TAG_BOOKKEEPING = 400
+_BOOKKEEPING = 400  # bytes of the dictionaries' places for an answer, and for each of its tags
+_TAG_BOOKKEEPING = 300
 _MOST_PURGED = 10_000  # tags that are remembered for the answers in the making
 _MOST_UNSHARED = 1_000
 Key = tuple[Hashable, ...]
@@ -55,7 +55,7 @@ class ResponseCache:
         self._purges = 0
         self._purged: dict[str, int] = {}  # when each tag was, counted in purges; while something is being made
         self._forgotten = 0  # all purges up to this one may have been of any tag
-        self._unshared: OrderedDict[Key, None] = OrderedDict()
+        self._unshared: OrderedDict[int, None] = OrderedDict()  # hashes of keys, which may be long
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class ResponseCache:
 
     def may_be_shared(self, key: Key) -> bool:
         """Whether waiting for another's answer is worth it."""
-        return key not in self._unshared
+        return hash(key) not in self._unshared
 
     def begin(self, key: Key) -> Flight:
         flight = Flight(key, self._purges, may_be_kept=self._ready())
@@ -91,7 +91,7 @@ class ResponseCache:
         flight.entry = entry
         if entry is None and status < 500:  # noqa: PLR2004  that is there now, instead of what was
             self.drop(flight.key)
-            self._unshared[flight.key] = None
+            self._unshared[hash(flight.key)] = None
             if len(self._unshared) > _MOST_UNSHARED:
                 self._unshared.popitem(last=False)
         self._leave(flight)
@@ -173,7 +173,7 @@ class ResponseCache:
         if outdated or entry.size > self.limit_bytes // _LARGEST or not flight.may_be_kept:
             return False
         self.drop(flight.key)
-        self._unshared.pop(flight.key, None)
+        self._unshared.pop(hash(flight.key), None)
         self._entries[flight.key] = entry
         for tag in entry.tags:
             self._by_tag.setdefault(tag, set()).add(flight.key)

@@ -15,7 +15,7 @@ from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService
 from core.database import Database
 from core.direct import compiled
-from core.projections.fields import Constant, Field, Pick, Projection, Shape
+from core.projections.fields import Constant, Field, Pick, Projection, Shape, many, one, value, values
 from public_api.catalog.schemas import Category, Product, Variant, product_schema
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product
@@ -152,6 +152,31 @@ async def test_product_of_a_variant_has_its_own_variants(odd_shop: Database) -> 
     ]
 
 
+async def test_each_level_stands_on_the_row_above_it(odd_shop: Database) -> None:
+    """And not on that of the same table further out."""
+    of_product = VariantRow.product_id == ProductRow.id
+    products = Projection(
+        ProductRow,
+        {
+            "handle": value(ProductRow.handle),
+            "prices": values(VariantRow, VariantRow.price, of_product, order_by=VariantRow.id),
+        },
+    )
+    beside = Projection(
+        CategoryRow,
+        {"products": many(products, ProductRow.category_id == CategoryRow.id, order_by=ProductRow.handle)},
+    )
+    siblings = Projection(ProductRow, {"kind": one(lambda: beside, CategoryRow.id == ProductRow.category_id)})
+    statement = select(ProductRow.id).where(ProductRow.handle == "storm-coat")
+
+    found = await answers(odd_shop, siblings, (Pick("kind", "kind"),), statement)
+
+    assert found[0]["kind"]["products"] == [
+        {"handle": "anorak", "prices": [1000, 3000]},
+        {"handle": "storm-coat", "prices": [9000]},
+    ]
+
+
 async def test_children_come_in_their_order_and_not_in_that_of_their_making(database: Database) -> None:
     texts = tuple(f"t{number:02}" for number in range(30))
     await fill(database, [a_product(handle="many", tags=texts)])
@@ -232,3 +257,17 @@ async def test_no_text_is_taken_for_sql(odd_shop: Database, text: str) -> None:
     assert [page.items for page in lists] == [[], [], []]
     assert all(from_json(item.json)["title"] > "" for item in whole.items)
     assert await count() == before
+
+
+async def test_name_of_the_past_of_a_draft_leads_only_those_on_who_may_see_it(database: Database) -> None:
+    await fill(database, [a_product(handle="old")])
+    async with database.write() as session:
+        key = await ProductRepository(session).key_of("old", include_unpublished=False)
+        assert key is not None
+        draft = a_product(handle="new", status="draft")
+        await CatalogService(session, FakeClock()).update(key.id, lambda _: draft)
+    reader = CatalogReader(database)
+
+    found = [await reader.handle_after_rename("old", include_unpublished=unpublished) for unpublished in (False, True)]
+
+    assert found == [None, "new"]

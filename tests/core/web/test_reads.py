@@ -81,6 +81,15 @@ async def read_sum(
     return JSONResponse([limit, a + b, if_none_match])
 
 
+@router.get("/needed")
+async def read_needed(
+    x_tenant: Annotated[str, Header()],
+    x_page: Annotated[int, Header()] = 1,
+    x_size: Annotated[int | None, Header()] = 7,
+) -> Response:
+    return JSONResponse([x_tenant, x_page, x_size])
+
+
 def render(failure: Failure, _scope: Any) -> Response:
     errors = [[fault.pointer, fault.code, fault.message] for fault in getattr(failure.error, "errors", ())]
     return JSONResponse({"code": failure.error.code, "errors": errors}, failure.status, failure.headers)
@@ -118,6 +127,9 @@ REQUESTS: list[tuple[str, dict[str, str]]] = [
     ("/sum?a=1&b=2", {}),
     ("/sum?a=1&b=2&limit=3", {"If-None-Match": 'W/"1"'}),
     ("/sum?a=1", {}),
+    ("/needed", {}),
+    ("/needed", {"X-Tenant": "a"}),
+    ("/needed", {"X-Tenant": "", "X-Page": "x", "X-Size": "3"}),
     ("/sum?b=&limit=-1", {}),
 ]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from core.web.audience import Application
@@ -15,7 +15,7 @@ from tests.fixtures.asgi import Served, exchange
 PATHS = [
     *("/", "/things", "/things/", "/things/export", "/things/7", "/things/x", "/things/7/parts", "/things/a/b/c"),
     *("/files/a/b.txt", "/nothing", "/prefixed/one", "/prefixed", "/inner", "/inner/", "/inner/deep", "/inner/nothing"),
-    *("/late/x", "//things", "/things%2F7", "/thing", "/v1things", ""),
+    *("/late/x", "/raw", "/raw/", "/raw/x", "//things", "/things%2F7", "/thing", "/v1things", ""),
 ]
 METHODS = ["GET", "POST", "HEAD", "DELETE", "BREW"]
 
@@ -43,6 +43,7 @@ def filled(app: FastAPI) -> FastAPI:
     inner.add_api_route("/deep", tell("deep"), methods=["GET"])
     app.add_api_route("/", tell("root"), methods=["GET"])
     app.mount("/inner", inner)
+    app.mount("/raw", PlainTextResponse("raw"))
     for router in (first, second):
         app.include_router(router)
     app.include_router(prefixed, prefix="/prefixed")
@@ -84,7 +85,7 @@ async def test_found_operation_is_labelled(path: str, label: str) -> None:
 
 def test_table_of_routes_of_another_kind_is_empty() -> None:
     for odd in (Route("/plain", tell("plain")), *_routes_of_any_name()):
-        app = FastAPI()
+        app = FastAPI(openapi_url=None)
         app.add_api_route("/things", tell("things"))
         app.router.routes.append(odd)
 

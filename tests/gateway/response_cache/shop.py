@@ -16,6 +16,7 @@ from core.web.response_cache.store import ResponseCache
 from tests.factories.catalogue import Catalogue
 from tests.factories.statements import recorded
 from tests.fixtures.asgi import LOCAL, Served
+from tests.fixtures.listening import Listening
 
 PRODUCTS = "/public/v1/products"
 LIST = "/public/v2/products"
@@ -57,7 +58,7 @@ def kept_of(response: httpx2.Response) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name not in _OF_EACH}
 
 
-async def heard(served: Served) -> None:
+async def heard(served: Served | Listening) -> None:
     """Until the tailer has handed on all that is in the log."""
     tailer: Tailer = served.state["tailer"]
     resources: Resources = served.state["resources"]

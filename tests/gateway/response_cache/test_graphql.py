@@ -123,6 +123,7 @@ async def test_what_is_no_public_answer_is_not_kept(shop: Shop, text: str) -> No
         (b"x", {"Content-Type": "application/json"}),
         (b'"' + b"x" * 100_000 + b'"', {"Content-Type": "application/json"}),
         (json.dumps({"query": LIST}).encode(), {"Content-Type": "text/plain"}),
+        (json.dumps({"query": LIST}).encode(), {"Content-Type": "application/jsonx"}),
         (
             gzip.compress(json.dumps({"query": LIST}).encode()),
             {"Content-Type": "application/json", "Content-Encoding": "gzip"},

@@ -43,6 +43,7 @@ class Shop:
         self.status = 200
         self.headers: list[tuple[bytes, bytes]] = [JSON, (b"etag", b'W/"1"'), (b"vary", b"Origin")]
         self.made = 0
+        self.asked: list[tuple[str, bool]] = []  # by which method, and whether by a tag
         self.counted = 0
         self.open = asyncio.Event()
         self.open.set()
@@ -56,6 +57,7 @@ class Shop:
 
     async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
         self.made += 1
+        self.asked.append((scope["method"], any(name == b"if-none-match" for name, _ in scope["headers"])))
         body = self.value.encode()  # read now; answered when it may
         self.entered.set()
         await self.open.wait()
@@ -104,5 +106,6 @@ class Shop:
         self.open.clear()
         self.entered.clear()
         task = asyncio.create_task(self.get(path))
-        await self.entered.wait()
+        async with asyncio.timeout(20):  # a request that waits for another never gets there
+            await self.entered.wait()
         return task

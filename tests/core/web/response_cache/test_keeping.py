@@ -1,6 +1,8 @@
 """What is kept, for how long, and what ends it; who waits for whom."""
 
 import asyncio
+import gc
+import tracemalloc
 
 import pytest
 
@@ -171,6 +173,7 @@ async def test_old_answer_is_given_while_it_is_made_anew_once() -> None:
     await shop.get()
     shop.time += 61
     shop.value = "two"
+    size = shop.cache.bytes
     stale = [await shop.get() for _ in range(3)]
     await shop.cache.settle()
     fresh = await shop.get()
@@ -178,6 +181,7 @@ async def test_old_answer_is_given_while_it_is_made_anew_once() -> None:
     assert [(each.body, each.told, each.headers[b"age"]) for each in stale] == [(b"one", "hit; ttl=-1", b"61")] * 3
     assert (fresh.body, fresh.told) == (b"two", "hit; ttl=60")
     assert (shop.made, shop.counted) == (2, 5)
+    assert (len(shop.cache), shop.cache.bytes) == (1, size)
 
 
 async def test_old_answer_that_is_asked_for_by_its_tag_is_made_anew_whole() -> None:
@@ -189,6 +193,7 @@ async def test_old_answer_that_is_asked_for_by_its_tag_is_made_anew_whole() -> N
     await shop.cache.settle()
 
     assert unchanged.status == 304
+    assert shop.asked == [("GET", False), ("GET", False)]
     assert (await shop.get()).body == b"two"
 
 
@@ -289,13 +294,28 @@ async def test_memory_stays_under_its_bound_by_dropping_what_was_not_asked_for_l
     most = 0
     for number in range(200):
         await shop.get(f"/things?n={number}")
-        await shop.get("/things?n=0")
+        assert (await shop.get("/things?n=0")).told == "hit; ttl=60"
         most = max(most, shop.cache.bytes)
 
     assert most <= 100_000
     assert len(shop.cache) == 100_000 // (shop.cache.bytes // len(shop.cache))
-    assert (await shop.get("/things?n=0")).told == "hit; ttl=60"
     assert (await shop.get("/things?n=100")).told == KEPT
+
+
+@pytest.mark.parametrize(("size", "number"), [(50, 500), (5_000, 100)])
+async def test_memory_that_is_told_is_no_less_than_what_is_taken(size: int, number: int) -> None:
+    shop = Shop(limit_bytes=64 * 1024**2)
+    await shop.get("/first")
+    tracemalloc.start()
+    before, told_before = tracemalloc.get_traced_memory()[0], shop.cache.bytes
+    for each in range(number):
+        shop.value, shop.tags = str(each).rjust(size, "x"), (f"thing_{each}",)
+        await shop.get(f"/things?n={each}")
+    gc.collect()
+    taken, told = tracemalloc.get_traced_memory()[0] - before, shop.cache.bytes - told_before
+    tracemalloc.stop()
+
+    assert taken <= told <= 2 * taken
 
 
 async def test_answer_that_takes_too_much_room_is_not_kept() -> None:
