@@ -8,13 +8,14 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol
 
 import aiosqlite
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, BindParameter, Dialect, Engine, bindparam
+from sqlalchemy import URL, BindParameter, ColumnElement, Dialect, Engine, bindparam, literal_column
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
@@ -48,7 +49,7 @@ class Sql:
     text: str
     names: tuple[str, ...]  # of its values, in their order; a name may come again
     writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
-    _constants: Mapping[str, Any]
+    _constants: Mapping[str, Any]  # that SQLAlchemy's compiler adds
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Raises KeyError for a value that is missing."""
@@ -62,13 +63,23 @@ class Sql:
 def compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | None = None) -> Sql:
     """For `sqlite` or `postgresql`. Slow: keep what it returns.
 
-    `columns` are those that an INSERT or an UPDATE is given values for.
+    What has its value already is written into the text, where SQLAlchemy can: for a limit that it does not know
+    PostgreSQL makes a plan at each call. `columns` are those that an INSERT or an UPDATE is given values for.
     """
-    made = statement.compile(dialect=dialect_named(dialect), column_keys=columns)
-    names: tuple[str, ...] = tuple(made.positiontup or ())  # type: ignore[attr-defined]
-    writers = {name: _writer(made.binds[name].type, dialect) for name in names}  # type: ignore[attr-defined]
-    constants = {name: value for name, value in made.params.items() if not made.binds[name].required}  # type: ignore[attr-defined]
+    on = dialect_named(dialect)
+    written: Any = replacement_traverse(statement, {}, partial(_written_in, on))
+    made = written.compile(dialect=on, column_keys=columns)
+    names: tuple[str, ...] = tuple(made.positiontup or ())
+    writers = {name: _writer(made.binds[name].type, dialect) for name in names}
+    constants = {name: value for name, value in made.params.items() if not made.binds[name].required}
     return Sql(str(made), names, {name: writer for name, writer in writers.items() if writer}, constants)
+
+
+def _written_in(dialect: Dialect, element: Any, **_: Any) -> ColumnElement[Any] | None:
+    if not isinstance(element, BindParameter) or element.required:
+        return None
+    write = element.type.dialect_impl(dialect).literal_processor(dialect)
+    return literal_column(write(element.value), element.type) if write and element.value is not None else None
 
 
 @cache

@@ -31,16 +31,14 @@ from core.projections.listing import Paging, counted, listed, slice_of, total_of
 
 PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
-_NUMBERED = Paging(by_cursor=False, count=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How products are asked for: all that decides how the statement is written."""
+    """Which products are asked for: all of it that decides how the statement is written."""
 
     form: FilterForm
     sort: SortName | None  # None: the best match first where there is a query
-    paging: Paging
 
     @property
     def is_ranked(self) -> bool:
@@ -54,11 +52,13 @@ class Listing:
         return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
 
 
-def product_list(listing: Listing, json: ColumnElement[str], dialect: str, bind: Bind) -> Select[*tuple[Any, ...]]:
+def product_list(
+    listing: Listing, paging: Paging, json: ColumnElement[str], dialect: str, bind: Bind
+) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, with the values of `values_of`."""
     wanted, order = _wanted(listing, dialect, bind)
     road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
-    return listed(wanted, order, ProductRow.version, json, listing.paging, dialect, bind, road)
+    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road)
 
 
 def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
@@ -96,9 +96,9 @@ def _json(shape: Shape | None, dialect: str, *, only_keys: bool) -> ColumnElemen
 
 
 @lru_cache(_KEPT)
-def _list_sql(listing: Listing, dialect: str, only_keys: bool) -> Sql:
+def _list_sql(listing: Listing, paging: Paging, dialect: str, only_keys: bool) -> Sql:
     json = _json(None, dialect, only_keys=only_keys)
-    return compiled(product_list(listing, json, dialect, named()), dialect)
+    return compiled(product_list(listing, paging, json, dialect, named()), dialect)
 
 
 @lru_cache
@@ -129,9 +129,8 @@ class CatalogReader:
         self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int, only_keys: bool = False
     ) -> Page[Item]:
         """A numbered page; the best match first where there is a query and no `sort`."""
-        values = {"limit": size, "offset": (page - 1) * size}
-        listing = Listing(form_of(wanted), sort, _NUMBERED)
-        rows = await self._rows(listing, wanted, values, only_keys=only_keys)
+        listing, paging = Listing(form_of(wanted), sort), Paging(size, by_cursor=False, count=True)
+        rows = await self._rows(listing, paging, wanted, {"offset": (page - 1) * size}, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=page == 1)
         return Page([item_of(row) for row in rows], page, size, total)
 
@@ -146,9 +145,10 @@ class CatalogReader:
         only_keys: bool = False,
     ) -> ItemSlice:
         """A keyset page, in the order of `page`. Raises InvalidCursor."""
-        listing = Listing(form_of(wanted), sort, Paging(by_cursor=True, after=after is not None, count=count))
+        listing = Listing(form_of(wanted), sort)
+        paging = Paging(limit + 1, by_cursor=True, after=after is not None, count=count)
         position = listing.keyset.position_of(after) if after is not None else {}
-        rows = await self._rows(listing, wanted, {"limit": limit + 1, **position}, only_keys=only_keys)
+        rows = await self._rows(listing, paging, wanted, position, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=after is None) if count else None
         return slice_of(rows, listing.keyset, limit, total)
 
@@ -156,15 +156,15 @@ class CatalogReader:
         found = total_of(rows, is_first=is_first)
         if found is not None:
             return found
-        listing = Listing(form_of(wanted), DEFAULT_SORT, _NUMBERED)
-        first = await self._rows(listing, wanted, {"limit": 1, "offset": 0}, only_keys=True)
+        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, by_cursor=False, count=True)
+        first = await self._rows(listing, paging, wanted, {"offset": 0}, only_keys=True)
         return total_of(first, is_first=True) or 0
 
     async def _rows(
-        self, listing: Listing, wanted: ProductFilter, values: Mapping[str, Any], *, only_keys: bool
+        self, listing: Listing, paging: Paging, wanted: ProductFilter, values: Mapping[str, Any], *, only_keys: bool
     ) -> list[Row]:
         dialect = self._database.dialect
-        sql = _list_sql(listing, dialect, only_keys)
+        sql = _list_sql(listing, paging, dialect, only_keys)
         return await self._database.fetch(sql, {**values_of(wanted, dialect), **values})
 
     async def one(self, id_or_handle: str, *, include_unpublished: bool, only_keys: bool = False) -> Item | None:

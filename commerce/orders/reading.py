@@ -26,7 +26,7 @@ from core.pagination import Page
 from core.projections.items import Item, item_of
 from core.projections.listing import Paging, counted, listed, total_of
 
-_NUMBERED = Paging(by_cursor=False, count=True)
+_KEPT = 500  # statements: of a list there are more forms than anybody asks for
 
 
 def order_list(
@@ -56,10 +56,10 @@ def _json(dialect: str, *, only_keys: bool) -> ColumnElement[Any]:
     return null() if only_keys else ORDER.json(None, dialect)
 
 
-@lru_cache
-def _list_sql(form: FilterForm, sight: Sight, dialect: str, only_keys: bool) -> Sql:
+@lru_cache(_KEPT)
+def _list_sql(form: FilterForm, sight: Sight, paging: Paging, dialect: str, only_keys: bool) -> Sql:
     json = _json(dialect, only_keys=only_keys)
-    return compiled(order_list(form, sight, _NUMBERED, json, dialect, named()), dialect)
+    return compiled(order_list(form, sight, paging, json, dialect, named()), dialect)
 
 
 @lru_cache
@@ -77,8 +77,9 @@ class OrderReader:
 
     async def page(self, wanted: OrderFilter, *, page: int, size: int, only_keys: bool = False) -> Page[Item]:
         """A numbered page, newest first."""
-        sql = _list_sql(form_of(wanted), self._sight, self._database.dialect, only_keys)
-        values = {**values_of(wanted), **self._user, "limit": size, "offset": (page - 1) * size}
+        paging = Paging(size, by_cursor=False, count=True)
+        sql = _list_sql(form_of(wanted), self._sight, paging, self._database.dialect, only_keys)
+        values = {**values_of(wanted), **self._user, "offset": (page - 1) * size}
         rows = await self._database.fetch(sql, values)
         total = total_of(rows, is_first=page == 1)
         if total is None:

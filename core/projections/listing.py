@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, func, null, select
+from sqlalchemy import ColumnElement, Integer, Select, func, literal_column, null, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.direct import Bind, Row
@@ -17,8 +17,9 @@ Road = Callable[[Select[*tuple[Any, ...]], ColumnElement[int]], Select[*tuple[An
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How a list is cut: in numbered pages, or by the cursor of the row before."""
+    """How a list is cut: to `limit` rows at most, in numbered pages, or by the cursor of the row before."""
 
+    limit: int
     by_cursor: bool
     after: bool = False
     count: bool = False  # also say how many rows there are in all
@@ -38,7 +39,7 @@ def listed(
     from the table that has the `version`.
 
     First the page is found, and then the JSON made: where the database has to sort, it does not sort JSON. Values:
-    `limit`; `offset` of a numbered page; the keyset's after a cursor; those of `wanted`.
+    `offset` of a numbered page; the keyset's after a cursor; those of `wanted`.
     """
     total: ColumnElement[Any] = null()
     if paging.count:
@@ -46,7 +47,7 @@ def listed(
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
     if paging.after:
         page = page.where(*order.following(bind))
-    reach: ColumnElement[int] = bind("limit", Integer())
+    reach: ColumnElement[int] = literal_column(str(paging.limit), Integer())
     page = page.order_by(*order.order()).limit(reach)
     if not paging.by_cursor:
         page = page.offset(bind("offset", Integer()))

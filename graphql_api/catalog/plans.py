@@ -1,7 +1,6 @@
 """Plans of what can be asked of the catalogue (`graphql_api.plans`): the same as `queries` and `listing` answer."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from graphql.execution.collect_fields import FieldDetails
@@ -87,10 +86,10 @@ def _source(given: Mapping[str, Any], sort: SortName | None, principal: Principa
     """Raises Invalid."""
     wanted = ProductFilter(**given, include_unpublished=principal.sees_unpublished)
     require_bounds(wanted)
-    listing = Listing(form_of(wanted), sort, Paging(by_cursor=True))
+    listing = Listing(form_of(wanted), sort)
 
     def page(bind: Bind, paging: Paging) -> Part:
-        return product_list(replace(listing, paging=paging), NO_JSON, dialect, bind)
+        return product_list(listing, paging, NO_JSON, dialect, bind)
 
     return Source(
         listing, values_of(wanted, dialect), listing.keyset, page, lambda bind: product_count(listing, dialect, bind)

@@ -64,7 +64,7 @@ class Connection:
         limit = size + 1 if self._looks_ahead else size
 
         def parts(bind: Bind) -> list[Part]:
-            return self._parts(source, bind, dialect, continues=after is not None)
+            return self._parts(source, bind, dialect, Paging(limit, by_cursor=True, after=after is not None))
 
         def write(found: Sequence[Rows]) -> str:
             rows = found[0][:size] if self._shows_page else ()
@@ -73,13 +73,13 @@ class Connection:
             total = found[-1][0][0] if self._shows_total else ""
             return self._write(_Page(rows, cursors, has_next, after is not None, total))
 
-        return Bound((source.kind, after is not None), {**source.values, **position, "limit": limit}, parts, write)
+        return Bound((source.kind, after is not None, limit), {**source.values, **position}, parts, write)
 
-    def _parts(self, source: Source, bind: Bind, dialect: str, *, continues: bool) -> list[Part]:
+    def _parts(self, source: Source, bind: Bind, dialect: str, paging: Paging) -> list[Part]:
         """As far as they are shown. All columns are texts."""
         found: list[Part] = []
         if self._shows_page:
-            page = source.page(bind, Paging(by_cursor=True, after=continues))
+            page = source.page(bind, paging)
             keys = page.selected_columns
             texts: list[ColumnElement[Any]] = [self._projection.json(shape, dialect) for shape in self._shapes]
             if self._shows_cursors:
