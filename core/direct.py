@@ -136,7 +136,7 @@ class Direct:
             return await self._fetch(sql.text, arguments)
         except Exception as error:
             if self._driver.is_lost(error):
-                raise ConnectionError("the database is away or too busy") from error
+                raise ConnectionError(str(error)) from error
             raise
         finally:
             self._room.release()
