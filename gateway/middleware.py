@@ -13,6 +13,7 @@ from core.context import NAMELESS, Client, RequestContext, client_named, enter_r
 from core.logging import client_fields, timestamp, write_later
 from core.telemetry import CLIENT_REQUESTS, REQUESTS, new_ids, parse_traceparent
 from core.web.errors import UntrustedHost
+from core.web.finished import FINISHED, finish
 from core.web.headers import headers_of
 from core.web.urls import mounted_at
 
@@ -94,12 +95,15 @@ class ObserveMiddleware:
         async def observe(message: Message) -> None:
             nonlocal status, size
             kind = message["type"]
+            if kind == FINISHED:
+                status, size = message["status"], len(message["body"])
+                await finish(message, _headers(context, _milliseconds(started)), scope, send)
+                return
             if kind == "http.response.body":
                 size += len(message.get("body", b""))
             elif kind in _STARTS:
                 status = message.get("status", 101)
-                milliseconds = b"%.2f" % ((time.perf_counter() - started) * 1000)
-                message["headers"] = [*message.get("headers", ()), *_headers(context, milliseconds)]
+                message["headers"] = [*message.get("headers", ()), *_headers(context, _milliseconds(started))]
             elif kind == "websocket.close" and not status:
                 status = 403
             await send(message)
@@ -221,6 +225,10 @@ def _client(headers: dict[bytes, bytes]) -> Client:
         if given is not None:
             return client_named(given.decode("latin-1"), headers.get(version, b"").decode("latin-1"))
     return NAMELESS
+
+
+def _milliseconds(started: float) -> bytes:
+    return b"%.2f" % ((time.perf_counter() - started) * 1000)
 
 
 def _headers(context: RequestContext, milliseconds: bytes) -> tuple[tuple[bytes, bytes], ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.ratelimit import Verdict
 from core.web.conditional import is_current
+from core.web.finished import head_of
 from core.web.response_cache import Count, Sharing, Tail
 from core.web.response_cache.encodings import Open, compressed
 
@@ -52,9 +53,11 @@ class Entry:
         "body",
         "counts",
         "etag",
+        "head",
         "headers",
         "made",
         "not_modified",
+        "not_modified_head",
         "points",
         "route",
         "size",
@@ -77,6 +80,7 @@ class Entry:
             self._open = compressed(sharing.stable, _value(self.headers, b"content-encoding").decode())
             self.body = self._open.head
             self.headers = [header for header in self.headers if header[0] != b"content-length"]
+        self.head, self.not_modified_head = head_of(self.headers), head_of(self.not_modified)
         self._age, self._told = -1, [(b"", b"")]
         self.size = _FIXED_BYTES + sys.getsizeof(self.body) + _size(self.headers)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget
+from core.web.finished import finished
 from core.web.headers import headers_of
 from core.web.middleware.quota import told_quota
 from core.web.response_cache import allow_forgetting, metrics, open_sharing
@@ -106,14 +107,14 @@ class ResponseCacheMiddleware:
         scope["portico.route"], scope["portico.audience"] = entry.route, entry.audience
         quota = told_quota(budget.limit, verdict) if verdict is not None else ()
         if_none_match = headers_of(scope).get(b"if-none-match")
+        more = [*told, *quota]
         if if_none_match is not None and entry.is_current(if_none_match):
-            status, headers, body = 304, [*entry.not_modified, *told, *quota], b""
-        else:
-            status, headers, body = 200, [*entry.headers, *told, *quota], entry.body_for(verdict)
-            if entry.has_tail:
-                headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+            await send(finished(304, entry.not_modified, entry.not_modified_head, more, b""))
+            return
+        body = entry.body_for(verdict)
+        if entry.has_tail:
+            more.append((b"content-length", b"%d" % len(body)))
+        await send(finished(200, entry.headers, entry.head, more, body if scope["method"] != "HEAD" else b""))
 
     async def _make(
         self, cache: ResponseCache, key: Key, scope: Scope, receive: Receive, send: Send, *, quiet: bool = False

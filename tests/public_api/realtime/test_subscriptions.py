@@ -102,7 +102,12 @@ async def test_socket_that_ends_sends_no_more() -> None:
 async def test_socket_that_ends_gets_nothing_at_once_either() -> None:
     written: list[bytes] = []
     websocket = _websocket([])
-    websocket.scope["extensions"] = {EXTENSION: {"write": lambda data: written.append(data) is None}}
+
+    def write(data: bytes) -> bool:
+        written.append(data)
+        return True
+
+    websocket.scope["extensions"] = {EXTENSION: {"write": write}}
     socket = FrameSocket(websocket, FROM_CLIENT, SocketLimits())
 
     assert socket.send_at_once([Prepared("a")])

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.budget import Budget
 from core.ratelimit import MemoryLimiter
+from core.web.finished import FINISHED, finish
 from core.web.response_cache import counted, share
 from core.web.response_cache.keys import Area
 from core.web.response_cache.middleware import ResponseCacheMiddleware
@@ -84,7 +85,10 @@ class Shop:
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
-            sent.append(message)
+            if message["type"] == FINISHED:
+                await finish(message, (), scope, send)
+            else:
+                sent.append(message)
 
         path, _, query = path.partition("?")
         scope: dict[str, Any] = {
