@@ -20,8 +20,8 @@ def _write(cycle: RequestResponseCycle, status: int, head: bytes, headers: Heade
     """What `RequestResponseCycle.send` does with both messages. The rarer things are left to that."""
     if cycle.response_started or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
         return False
-    lines = (STATUS_LINE[status], head_of(cycle.default_headers), head, head_of(headers), b"\r\n", body)
-    cycle.transport.write(b"".join(lines))
+    lines = (STATUS_LINE[status], head_of(cycle.default_headers), head, head_of(headers), b"\r\n")
+    cycle.transport.writelines([b"".join(lines), body])
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()

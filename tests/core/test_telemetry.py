@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -104,3 +106,25 @@ def test_nothing_is_lost_that_is_counted_while_others_read() -> None:
         reader.join()
 
     assert (measured("count", "/both"), measured("sum", "/both")) == (20_000, 10_000.0)
+
+
+_FORK = """
+import os
+from core.telemetry import new_ids
+
+new_ids()  # some more are ready
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.write(writer, "".join(new_ids()).encode())
+    os._exit(0)
+os.wait()
+print(os.read(reader, 200).decode(), "".join(new_ids()))
+"""
+
+
+def test_forked_process_makes_ids_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", _FORK], stdout=subprocess.PIPE, text=True, check=True)
+
+    child, parent = done.stdout.split()
+    assert len(child) == len(parent) == 72
+    assert child != parent
