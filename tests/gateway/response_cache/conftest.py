@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from core.database import Database
 from core.resources import Resources
@@ -9,7 +10,9 @@ from core.settings import Settings
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.shop import CATALOGUE
+from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import Served
+from tests.fixtures.listening import Listening, listen
 from tests.gateway.response_cache.shop import Shop, heard
 
 
@@ -32,3 +35,15 @@ async def sqlite_other(settings: Settings) -> AsyncIterator[Database]:
     database = Database(settings.database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def listening(app: FastAPI, log_entries: LogEntries) -> AsyncIterator[Listening]:  # noqa: ARG001  no log on stderr
+    """The same products, on a real socket."""
+    async with listen(app) as found:
+        await found.state["tailer"].looked.wait()
+        catalogue = Catalogue(found.state["resources"].database, FakeClock())
+        for data in CATALOGUE:
+            await catalogue.add(data)
+        await heard(found)
+        yield found

@@ -2,44 +2,28 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from core.web.finished import EXTENSION, finish, finished, head_of
-from tests.factories.catalogue import Catalogue
-from tests.factories.clocks import FakeClock
-from tests.factories.shop import CATALOGUE
-from tests.fixtures.application import LogEntries
 from tests.fixtures.listening import Listening, listen
-from tests.gateway.response_cache.shop import LIST, heard
+from tests.gateway.response_cache.shop import LIST
 
 _OWN = re.compile(
     rb"(date|x-request-id|server-timing|x-process-time-ms|traceparent|age|cache-status|ratelimit): [^\r]*\r\n"
 )
 
 
-@pytest.fixture
-async def shop(app: FastAPI, log_entries: LogEntries) -> AsyncIterator[Listening]:  # noqa: ARG001  no log on stderr
-    async with listen(app) as listening:
-        await listening.state["tailer"].looked.wait()
-        catalogue = Catalogue(listening.state["resources"].database, FakeClock())
-        for data in CATALOGUE:
-            await catalogue.add(data)
-        await heard(listening)
-        yield listening
-
-
-def request(shop: Listening, *lines: str, method: str = "GET", version: str = "1.1") -> bytes:
-    head = (f"{method} {LIST} HTTP/{version}", f"Host: {shop.address}", *lines, "", "")
+def request(listening: Listening, *lines: str, method: str = "GET", version: str = "1.1") -> bytes:
+    head = (f"{method} {LIST} HTTP/{version}", f"Host: {listening.address}", *lines, "", "")
     return "\r\n".join(head).encode()
 
 
-async def exchange(shop: Listening, *requests: bytes, answers: int = 1) -> list[bytes]:
+async def exchange(listening: Listening, *requests: bytes, answers: int = 1) -> list[bytes]:
     """Sends all of it at once, and reads that many answers."""
-    host, port = shop.address.split(":")
+    host, port = listening.address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"".join(requests))
     found = []
@@ -53,9 +37,9 @@ async def exchange(shop: Listening, *requests: bytes, answers: int = 1) -> list[
     return found
 
 
-async def test_hit_is_the_same_bytes_as_what_was_made(shop: Listening) -> None:
-    (made,) = await exchange(shop, request(shop))
-    (hit,) = await exchange(shop, request(shop))
+async def test_hit_is_the_same_bytes_as_what_was_made(listening: Listening) -> None:
+    (made,) = await exchange(listening, request(listening))
+    (hit,) = await exchange(listening, request(listening))
 
     assert b"cache-status: portico; hit" in hit
     for name in (b"date", b"x-request-id", b"server-timing", b"traceparent", b"ratelimit", b"age"):
@@ -65,12 +49,12 @@ async def test_hit_is_the_same_bytes_as_what_was_made(shop: Listening) -> None:
     assert made.split(b"\r\n\r\n")[1] == hit.split(b"\r\n\r\n")[1]
 
 
-async def test_hits_that_are_asked_for_in_one_piece_are_answered_in_order(shop: Listening) -> None:
-    await exchange(shop, request(shop))
+async def test_hits_that_are_asked_for_in_one_piece_are_answered_in_order(listening: Listening) -> None:
+    await exchange(listening, request(listening))
     ids = [f"X-Request-ID: number-{number}" for number in range(5)]
-    heads = [request(shop, each, method="HEAD" if number == 2 else "GET") for number, each in enumerate(ids)]
+    heads = [request(listening, each, method="HEAD" if number == 2 else "GET") for number, each in enumerate(ids)]
 
-    answers = await exchange(shop, *heads, answers=5)
+    answers = await exchange(listening, *heads, answers=5)
 
     assert [re.findall(rb"x-request-id: (\S+)", answer) for answer in answers] == [
         [f"number-{number}".encode()] for number in range(5)
@@ -80,11 +64,11 @@ async def test_hits_that_are_asked_for_in_one_piece_are_answered_in_order(shop: 
 
 
 @pytest.mark.parametrize(("line", "version"), [("Connection: close", "1.1"), ("Connection: keep-alive", "1.0")])
-async def test_connection_that_ends_with_its_answer_is_closed(shop: Listening, line: str, version: str) -> None:
-    await exchange(shop, request(shop))
-    host, port = shop.address.split(":")
+async def test_connection_that_ends_with_its_answer_is_closed(listening: Listening, line: str, version: str) -> None:
+    await exchange(listening, request(listening))
+    host, port = listening.address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(request(shop, line, version=version))
+    writer.write(request(listening, line, version=version))
 
     async with asyncio.timeout(20):
         answer = await reader.read()
@@ -95,16 +79,38 @@ async def test_connection_that_ends_with_its_answer_is_closed(shop: Listening, l
     assert answer.endswith(b"}")
 
 
-async def test_copy_that_is_current_is_a_304_on_the_wire(shop: Listening) -> None:
-    (made,) = await exchange(shop, request(shop))
+async def test_copy_that_is_current_is_a_304_on_the_wire(listening: Listening) -> None:
+    (made,) = await exchange(listening, request(listening))
     tag = re.search(rb"etag: ([^\r]+)", made)
     assert tag is not None
 
-    first, second = await exchange(shop, request(shop, f"If-None-Match: {tag[1].decode()}"), request(shop), answers=2)
+    first, second = await exchange(
+        listening, request(listening, f"If-None-Match: {tag[1].decode()}"), request(listening), answers=2
+    )
 
     assert first.startswith(b"HTTP/1.1 304 ")
     assert first.endswith(b"\r\n\r\n")
     assert second.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.usefixtures("log_entries")
+async def test_our_server_is_sent_no_messages_for_a_hit(app: FastAPI) -> None:
+    sent: list[str] = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def watch(message: Message) -> None:
+            if scope["type"] == "http":
+                sent.append(message["type"])
+            await send(message)
+
+        await app(scope, receive, watch)
+
+    async with listen(watched) as listening:
+        await listening.state["tailer"].looked.wait()
+        for _ in range(3):
+            await exchange(listening, request(listening))
+
+    assert sent == ["http.response.start", "http.response.body"]
 
 
 @pytest.mark.parametrize("writes", [True, False])
