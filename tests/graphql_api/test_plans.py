@@ -86,10 +86,12 @@ async def test_values_do_not_make_another_statement(client: httpx2.AsyncClient, 
 
     with recorded(resources.database.reader) as sent:
         await body_of(client, query, {"first": 2, "vendor": "Ridge"})
-        await body_of(client, query, {"first": 30, "vendor": "'; DROP TABLE products; --"})
+        await body_of(client, query, {"first": 2, "vendor": "'; DROP TABLE products; --"})
         await body_of(client, query, {"first": 2, "vendor": "Ridge", "after": page["pageInfo"]["endCursor"]})
+        await body_of(client, query, {"first": 30, "vendor": "Ridge"})
 
-    assert sent[0] == sent[1] != sent[2]
+    assert sent[0] == sent[1]
+    assert len(set(sent)) == 3
     assert "DROP" not in sent[1]
 
 
