@@ -19,7 +19,7 @@ from commerce.catalog.service import CatalogService
 from commerce.schema import migrations
 from core.clock import SystemClock
 from core.database import Database
-from core.settings import DataSettings, Settings, with_embedded_secrets
+from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
 from gateway.app import create_app
 from tests.factories.statements import recorded
 
@@ -75,7 +75,9 @@ async def _ask(client: httpx.AsyncClient, query: str) -> None:
 
 @asynccontextmanager
 async def _client(folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, AsyncEngine]]:
-    app = create_app(with_embedded_secrets(Settings(data=DataSettings(data_dir=folder))))
+    app = create_app(
+        with_embedded_secrets(Settings(data=DataSettings(data_dir=folder), server=ServerSettings(response_cache_mb=0)))
+    )
     async with app.router.lifespan_context(app) as state:
         transport = httpx.ASGITransport(_with_state(app, dict(state or {})))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
