@@ -46,7 +46,7 @@ contracts: setup ## write the OpenAPI and AsyncAPI documents and the GraphQL sch
 contracts-check: dev
 	@$(BIN)/portico contracts --check docs/contracts
 
-bench: dev ## run the benchmarks, which print ratios
+bench: dev ## measure speed beside other programs (docs/performance.md)
 	@$(BIN)/python -m benchmarks
 
 autobahn: dev ## run the Autobahn cases of WebSockets (docs/conformance/websocket.md)

@@ -1,29 +1,45 @@
-"""Runs the benchmark modules, all of them or those named, and prints one table."""
+"""Runs the benchmarks, all of them or those named, prints one table, and writes what each found to `results/` and to
+docs/performance.md.
+"""
 
-import pkgutil
 import sys
+import time
+import traceback
 from importlib import import_module
+from pathlib import Path
 
-import benchmarks
+from benchmarks.page import publish
+from benchmarks.report import Row, not_measured, table, write
 
-Row = tuple[str, str, str]  # what was measured, the measure, and what is required of it
-
-
-def main(names: list[str]) -> None:
-    modules = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if module.name != "__main__")
-    unknown = set(names) - set(modules)
-    if unknown:
-        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(modules)}")
-    table: list[Row] = []
-    for name in names or modules:
-        print(f"running {name} ...", file=sys.stderr)
-        module = import_module(f"benchmarks.{name}")
-        if hasattr(module, "run"):
-            table += [(f"{name}: {what}", measure, required) for what, measure, required in module.run()]
-    heads = ("measurement", "measured", "required")
-    widths = [max(len(row[column]) for row in [heads, *table]) for column in range(3)]
-    for what, measure, required in [heads, *table]:
-        print(f"{what:<{widths[0]}}  {measure:>{widths[1]}}  {required}".rstrip())
+FOLDER = Path(__file__).parent
 
 
-main(sys.argv[1:])
+def main(names: list[str]) -> int:
+    """1 where a benchmark broke: its row says why, and the others are measured nevertheless."""
+    known = _modules()
+    if unknown := set(names) - set(known):
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    found: dict[str, list[Row]] = {}
+    broken = False
+    for name in names or known:
+        started = time.monotonic()
+        print(f"{name} ...", file=sys.stderr)
+        try:
+            found[name] = import_module(f"benchmarks.{name}").run()
+        except Exception as error:  # noqa: BLE001
+            traceback.print_exc()
+            found[name] = [not_measured("everything", f"{type(error).__name__}: {error}")]
+            broken = True
+        print(f"{name} took {time.monotonic() - started:.0f} s", file=sys.stderr)
+        write(name, found[name])
+        publish()
+    print(table(found))
+    return int(broken)
+
+
+def _modules() -> list[str]:
+    """Those that measure: each has a function `run()`."""
+    return sorted(file.stem for file in FOLDER.glob("*.py") if "\ndef run()" in file.read_text(encoding="utf-8"))
+
+
+sys.exit(main(sys.argv[1:]))

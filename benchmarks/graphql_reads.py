@@ -13,12 +13,13 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from benchmarks.report import Row
 from commerce.catalog.commands import ProductData, VariantData
 from commerce.catalog.service import CatalogService
 from commerce.schema import migrations
 from core.clock import SystemClock
 from core.database import Database
-from core.settings import DataSettings, Settings, with_embedded_secrets
+from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
 from gateway.app import create_app
 from tests.factories.statements import recorded
 
@@ -39,23 +40,23 @@ QUERIES = {
 }
 
 
-def run() -> list[tuple[str, str, str]]:
+def run() -> list[Row]:
     logging.disable()
     with TemporaryDirectory() as folder:
         return asyncio.run(_measured(Path(folder)))
 
 
-async def _measured(folder: Path) -> list[tuple[str, str, str]]:
+async def _measured(folder: Path) -> list[Row]:
     await _fill(folder / "portico.db")
-    table = []
+    rows = []
     async with _client(folder) as (client, reader):
         for name, query in QUERIES.items():
             await _ask(client, query)
             with recorded(reader) as statements:
                 await _ask(client, query)
             rounds = sorted([await _cpu_ms(client, query) for _ in range(5)])
-            table.append((name, f"{rounds[2]:.2f} ms, {len(statements)} statements", ""))
-    return table
+            rows += [Row(f"{name}, CPU", rounds[2], "ms"), Row(f"{name}, statements", len(statements))]
+    return rows
 
 
 async def _cpu_ms(client: httpx.AsyncClient, query: str) -> float:
@@ -74,7 +75,9 @@ async def _ask(client: httpx.AsyncClient, query: str) -> None:
 
 @asynccontextmanager
 async def _client(folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, AsyncEngine]]:
-    app = create_app(with_embedded_secrets(Settings(data=DataSettings(data_dir=folder))))
+    app = create_app(
+        with_embedded_secrets(Settings(data=DataSettings(data_dir=folder), server=ServerSettings(response_cache_mb=0)))
+    )
     async with app.router.lifespan_context(app) as state:
         transport = httpx.ASGITransport(_with_state(app, dict(state or {})))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

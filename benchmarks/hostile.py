@@ -12,6 +12,7 @@ import psutil
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
+from benchmarks.report import Row, at_most
 from benchmarks.server import server
 from core.budget import Budget
 from core.ratelimit import MemoryLimiter
@@ -51,7 +52,7 @@ DOCUMENTS = {
 }
 
 
-def run() -> list[tuple[str, str, str]]:
+def run() -> list[Row]:
     with TemporaryDirectory() as folder, server(folder) as (process, address), httpx.Client(base_url=address) as client:
         _cpu_ms(process, client, _PLAIN, unique=False)  # warm
         plain = _cpu_ms(process, client, _PLAIN, unique=False)
@@ -59,15 +60,11 @@ def run() -> list[tuple[str, str, str]]:
         costs = {name: _cpu_ms(process, client, text, unique=True) for name, text in DOCUMENTS.items()}
     spending = asyncio.run(_microseconds(spends=True)) - asyncio.run(_microseconds(spends=False))
     return [
-        (f"CPU of {_PLAIN}", f"{plain:.2f} ms", ""),
-        ("the same, never seen before", f"{fresh / plain:.1f} x", ""),
-        *((name, f"{cost / plain:.1f} x", _required(cost / plain)) for name, cost in costs.items()),
-        ("the budget and its headers", f"{spending:.1f} us a request", ""),
+        Row(f"CPU of {_PLAIN}", plain, "ms"),
+        Row("the same, never seen before", fresh / plain, "x"),
+        *(at_most(name, cost / plain, "x", REQUIRED_TIMES) for name, cost in costs.items()),
+        Row("the budget and its headers", spending, "us a request"),
     ]
-
-
-def _required(ratio: float) -> str:
-    return f"<= {REQUIRED_TIMES:.0f} x, {'reached' if ratio <= REQUIRED_TIMES else 'missed'}"
 
 
 def _cpu_ms(process: psutil.Process, client: httpx.Client, text: str, *, unique: bool) -> float:

@@ -1,7 +1,7 @@
-"""A Shopify file of products with five variants each."""
+"""A Shopify file of products, with five variants each unless other sizes are given."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SIZES = ("XS", "S", "M", "L", "XL")
@@ -14,14 +14,14 @@ _HEADER = (
 )
 
 
-def write_products(path: Path, products: int) -> None:
+def write_products(path: Path, products: int, sizes: Sequence[str] = SIZES) -> None:
     with path.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)
         writer.writerow(_HEADER)
-        writer.writerows(_rows(products))
+        writer.writerows(_rows(products, sizes))
 
 
-def _rows(products: int) -> Iterator[list[str]]:
+def _rows(products: int, sizes: Sequence[str]) -> Iterator[list[str]]:
     for number in range(products):
         handle = f"bench-product-{number}"
         first = [
@@ -32,7 +32,7 @@ def _rows(products: int) -> Iterator[list[str]]:
             f"tag-{number % 7}, tag-{number % 11}-b, sale",
             "true",
         ]
-        for index, size in enumerate(SIZES):
+        for index, size in enumerate(sizes):
             start = [handle, *(first if index == 0 else [""] * 6), "Size" if index == 0 else "", size]
             stock = [f"BP-{number}-{size}", "400", "shopify", str(number % 90), "deny", "manual"]
             price = [f"{10 + number % 90}.99", "", "true", "true", str(10**12 + number * 10 + index)]

@@ -6,11 +6,13 @@ import asyncio
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
@@ -20,6 +22,8 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
+from benchmarks.harness.processes import cores, pin
+from benchmarks.report import Row, at_most
 from benchmarks.server import server
 from commerce.accounts.api_keys import ApiKeyService
 from commerce.accounts.commands import CreateKey
@@ -29,11 +33,13 @@ from core.eventlog import NewEvent, append
 
 SOCKETS = 1_000
 STREAMS = 200
-BROADCASTS = 50
+ROUNDS = 3
+BROADCASTS = 20  # in each
 REQUIRED_TIMES = 3.0
 _PER_KEY = 100
 _OPENING = 50
-_SECONDS = 60  # that anything may take
+_IDLE_SECONDS = 4
+_SECONDS = 120  # that anything may take
 # It broadcasts each message that it gets.
 _BARE = """
 import asyncio
@@ -61,7 +67,14 @@ class Cost:
 
     cpu_ms: float
     spread_ms: float
-    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    memory_kb: float  # of each idle socket
+    sockets: Cost
+    bare: Cost
+    streams: Cost
 
 
 class Heard:
@@ -161,35 +174,79 @@ class StreamListener(asyncio.Protocol):
 
 
 Listener = SocketListener | StreamListener
+Tell = Callable[[], Awaitable[None]]
+Started = tuple[psutil.Process, str]  # with its address
 
 
-def run() -> list[tuple[str, str, str]]:
+class Audience:
+    """All who listen to one server, and how it is told something."""
+
+    def __init__(self, process: psutil.Process, listeners: Sequence[Listener], heard: Heard, tell: Tell) -> None:
+        self._process = process
+        self._listeners = listeners
+        self._heard = heard
+        self._tell = tell
+        self._told = 0
+        self._idle = 0.0
+        self._costs: list[Cost] = []
+
+    async def settle(self) -> None:
+        """What the server uses by the second while nothing is told is not a broadcast's: its timers, and its jobs."""
+        await self._tell_all()
+        before = _cpu_seconds(self._process)
+        await asyncio.sleep(_IDLE_SECONDS)
+        self._idle = (_cpu_seconds(self._process) - before) / _IDLE_SECONDS
+
+    async def listen(self) -> None:
+        """One round. Each event is told when all have heard the one before."""
+        before, began = _cpu_seconds(self._process), time.monotonic()
+        spread = sum([await self._tell_all() for _ in range(BROADCASTS)])
+        cpu = _cpu_seconds(self._process) - before - self._idle * (time.monotonic() - began)
+        self._costs.append(Cost(cpu * 1000 / BROADCASTS, spread * 1000 / BROADCASTS))
+
+    async def _tell_all(self) -> float:
+        await self._tell()
+        self._told += 1
+        return await self._heard.everybody(self._told, len(self._listeners))
+
+    @property
+    def size(self) -> int:
+        """Of what they heard last."""
+        return self._listeners[0].size
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(median(each.cpu_ms for each in self._costs), median(each.spread_ms for each in self._costs))
+
+
+def run() -> list[Row]:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))  # the servers inherit it
-    with TemporaryDirectory() as folder, server(folder) as (process, address):
-        memory, sockets, streams = asyncio.run(_measure(process, address, folder))
-    with _bare_server() as (process, address):
-        bare = asyncio.run(_measure_bare(process, address, sockets.size))
-    times = sockets.cpu_ms / bare.cpu_ms
+    with TemporaryDirectory() as folder, server(folder) as ours, _bare_server() as bare:
+        for process in (ours[0], bare[0]):
+            pin(process, cores()[0])
+        found = asyncio.run(_measure(ours, bare, Path(folder) / "portico.db"))
+    times = found.sockets.cpu_ms / found.bare.cpu_ms
     return [
-        (f"memory of an idle socket, of {SOCKETS:,}", f"{memory:.0f} kB", ""),
-        (f"event to {SOCKETS:,} sockets, processor", f"{sockets.cpu_ms:.1f} ms", ""),
-        (f"event to {SOCKETS:,} sockets, first to last", f"{sockets.spread_ms:.1f} ms", ""),
-        (f"`websockets` broadcasts to {SOCKETS:,}, processor", f"{bare.cpu_ms:.1f} ms", ""),
-        (f"`websockets` broadcasts to {SOCKETS:,}, first to last", f"{bare.spread_ms:.1f} ms", ""),
-        ("processor, times that of `websockets`", f"{times:.2f}", f"at most {REQUIRED_TIMES:.0f}"),
-        (f"event to {STREAMS:,} event streams, processor", f"{streams.cpu_ms:.1f} ms", ""),
-        (f"event to {STREAMS:,} event streams, first to last", f"{streams.spread_ms:.1f} ms", ""),
+        Row(f"memory of an idle socket, of {SOCKETS:,}", found.memory_kb, "kB"),
+        Row(f"event to {SOCKETS:,} sockets, processor", found.sockets.cpu_ms, "ms"),
+        Row(f"event to {SOCKETS:,} sockets, first to last", found.sockets.spread_ms, "ms"),
+        Row(f"`websockets` broadcasts to {SOCKETS:,}, processor", found.bare.cpu_ms, "ms"),
+        Row(f"`websockets` broadcasts to {SOCKETS:,}, first to last", found.bare.spread_ms, "ms"),
+        at_most("processor, times that of `websockets`", times, "x", REQUIRED_TIMES),
+        Row(f"event to {STREAMS:,} event streams, processor", found.streams.cpu_ms, "ms"),
+        Row(f"event to {STREAMS:,} event streams, first to last", found.streams.spread_ms, "ms"),
     ]
 
 
-async def _measure(process: psutil.Process, address: str, folder: str) -> tuple[float, Cost, Cost]:
-    """Kilobytes for each idle socket; what an event costs for sockets, and for event streams."""
-    database = Database(f"sqlite+aiosqlite:///{Path(folder) / 'portico.db'}")
+async def _measure(ours: Started, bare: Started, path: Path) -> Found:
+    """Rounds with sockets of both in turn, then with event streams."""
+    process, address = ours
+    database = Database(f"sqlite+aiosqlite:///{path}")
     keys = await _keys(database, SOCKETS // _PER_KEY)
     url = f"{address.replace('http', 'ws')}/public/v1/ws"
 
-    async def tell(_listeners: Sequence[Listener]) -> None:
+    async def tell() -> None:
         async with database.write() as session:
             event = NewEvent("product.updated", "prod_bench", {"id": "prod_bench"}, "everybody")
             await append(session, [event], SystemClock().now())
@@ -199,45 +256,36 @@ async def _measure(process: psutil.Process, address: str, folder: str) -> tuple[
     before = process.memory_info().rss
     heard = Heard()
     async with _listening([SocketListener(url, keys[n // _PER_KEY], heard) for n in range(SOCKETS)], address) as found:
-        memory = (process.memory_info().rss - before) / 1024 / SOCKETS
-        sockets = await _cost(process, found, heard, tell)
+        memory_kb = (process.memory_info().rss - before) / 1024 / SOCKETS
+        sockets = Audience(process, found, heard, tell)
+        await sockets.settle()
+        async with _listening_to(bare, sockets.size) as others:
+            await others.settle()
+            for _ in range(ROUNDS):
+                await sockets.listen()
+                await others.listen()
     heard = Heard()
     async with _listening([StreamListener(keys[n // _PER_KEY], heard) for n in range(STREAMS)], address) as found:
-        streams = await _cost(process, found, heard, tell)
+        streams = Audience(process, found, heard, tell)
+        await streams.settle()
+        await streams.listen()
     await database.close()
-    return memory, sockets, streams
+    return Found(memory_kb, sockets.cost, others.cost, streams.cost)
 
 
-async def _measure_bare(process: psutil.Process, address: str, size: int) -> Cost:
-    url = address.replace("http", "ws")
+@asynccontextmanager
+async def _listening_to(bare: Started, size: int) -> AsyncIterator[Audience]:
+    """The yardstick, which sends as much."""
+    process, address = bare
     text = '{"type":"event"'.ljust(size)
-
-    async def tell(listeners: Sequence[Listener]) -> None:
-        first = listeners[0]
-        assert isinstance(first, SocketListener)
-        first.say(text)
-
     heard = Heard()
-    async with _listening([SocketListener(url, None, heard) for _ in range(SOCKETS)], address) as found:
-        return await _cost(process, found, heard, tell)
+    listeners = [SocketListener(address.replace("http", "ws"), None, heard) for _ in range(SOCKETS)]
 
+    async def tell() -> None:
+        listeners[0].say(text)
 
-async def _cost(
-    process: psutil.Process,
-    listeners: Sequence[Listener],
-    heard: Heard,
-    tell: Callable[[Sequence[Listener]], Awaitable[None]],
-) -> Cost:
-    """Each event is told when all have heard the one before."""
-    await tell(listeners)
-    await heard.everybody(1, len(listeners))
-    before = _cpu_seconds(process)
-    spread = 0.0
-    for count in range(2, BROADCASTS + 2):
-        await tell(listeners)
-        spread += await heard.everybody(count, len(listeners))
-    cpu = _cpu_seconds(process) - before
-    return Cost(cpu * 1000 / BROADCASTS, spread * 1000 / BROADCASTS, listeners[0].size)
+    async with _listening(listeners, address):
+        yield Audience(process, listeners, heard, tell)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
@@ -248,6 +296,8 @@ def _cpu_seconds(process: psutil.Process) -> float:
 @asynccontextmanager
 async def _listening(listeners: Sequence[Listener], address: str) -> AsyncIterator[Sequence[Listener]]:
     place = urlsplit(address)
+    assert place.hostname is not None
+    assert place.port is not None
     loop = asyncio.get_running_loop()
     transports = []
     for start in range(0, len(listeners), _OPENING):
@@ -270,7 +320,8 @@ async def _keys(database: Database, count: int) -> list[str]:
 
 @contextmanager
 def _bare_server() -> Iterator[tuple[psutil.Process, str]]:
-    with subprocess.Popen([sys.executable, "-c", _BARE], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", _BARE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
             yield psutil.Process(process.pid), f"http://127.0.0.1:{process.stdout.readline().strip()}"

@@ -6,17 +6,17 @@ once, and its values are converted column by column.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, repeat
+from operator import is_, itemgetter
 from typing import Any
 
-from sqlalchemy import CursorResult, Dialect, Table, bindparam, insert, update
+from sqlalchemy import CursorResult, Table, bindparam, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.database import WriteSession
+from core.direct import Sql, compiled
 
 Row = dict[str, Any]
-_Convert = Callable[[Any], Any] | None
 _ROWS_AT_ONCE = 500  # SQLite binds 32,766 values: room for 65 columns
 _KEY = "_key"  # a bound name that no column has
 
@@ -47,16 +47,27 @@ async def _execute(session: WriteSession, table: Table, rows: Sequence[Row], key
     if not rows:
         return
     connection = await session.connection()
-    sql, names, converts = _compiled(table, connection.dialect, tuple(rows[0]), key)
-    given: Iterable[Sequence[Any]] = zip(*map(itemgetter(*names), rows), strict=True)
-    columns = (map(convert, column) if convert else column for convert, column in zip(converts, given, strict=True))
-    values = list(zip(*columns, strict=True))
+    sql = _compiled(table, connection.dialect.name, tuple(rows[0]), key)
+    names = [key if name == _KEY and key else name for name in sql.names]
+    columns = zip(*map(itemgetter(*names), rows), strict=True)
+    written = (
+        _written(sql.writers[name], column) if name in sql.writers else column
+        for name, column in zip(sql.names, columns, strict=True)
+    )
+    values = list(zip(*written, strict=True))
     if key is None and connection.dialect.name == "sqlite":
         for start in range(0, len(values), _ROWS_AT_ONCE):
             chunk = values[start : start + _ROWS_AT_ONCE]
-            await connection.exec_driver_sql(_of_many(sql, len(chunk)), tuple(chain.from_iterable(chunk)))
+            await connection.exec_driver_sql(_of_many(sql.text, len(chunk)), tuple(chain.from_iterable(chunk)))
     else:
-        await connection.exec_driver_sql(sql, values)
+        await connection.exec_driver_sql(sql.text, values)
+
+
+def _written(writer: Callable[[Any], Any], column: Sequence[Any]) -> Iterable[Any]:
+    """As the driver takes them. A moment is often the same for all rows."""
+    if all(map(is_, column, repeat(column[0]))):
+        return repeat(writer(column[0]), len(column))
+    return map(writer, column)
 
 
 @lru_cache(maxsize=64)
@@ -67,14 +78,8 @@ def _of_many(sql: str, rows: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _compiled(
-    table: Table, dialect: Dialect, names: tuple[str, ...], key: str | None
-) -> tuple[str, list[str], list[_Convert]]:
-    """The statement, and in the order of its parameters the columns that they are of and what the driver needs done."""
+def _compiled(table: Table, dialect: str, names: tuple[str, ...], key: str | None) -> Sql:
     if key is None:
-        compiled = insert(table).inline().compile(dialect=dialect, column_keys=names)
-    else:
-        statement = update(table).where(table.c[key] == bindparam(_KEY))
-        compiled = statement.compile(dialect=dialect, column_keys=[name for name in names if name != key])
-    bound = [key if name == _KEY and key else name for name in compiled.positiontup or ()]
-    return compiled.string, bound, [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in bound]
+        return compiled(insert(table).inline(), dialect, names)
+    statement = update(table).where(table.c[key] == bindparam(_KEY))
+    return compiled(statement, dialect, [name for name in names if name != key])

@@ -6,13 +6,12 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from pydantic_core import from_json, to_json
 from sqlalchemy import (
     JSON,
     Connection,
@@ -23,6 +22,7 @@ from sqlalchemy import (
     Result,
     ScalarResult,
     String,
+    Table,
     TypeDecorator,
     event,
     make_url,
@@ -34,17 +34,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
+from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
+from core.sqlite import Driver
 
-# PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
-# back), out of resources, shutting down or starting up.
-_AWAY = ("08", "28", "40", "53", "57P")
+T = TypeVar("T")
 
 
 _ENGINE: dict[str, Any] = {
-    # Several times as fast as the standard library, and as compact.
-    "json_serializer": lambda value: to_json(value).decode(),
-    "json_deserializer": from_json,
+    **JSON_OPTIONS,
     # An error's text goes to the log and to operators; the values that it is about may be hashes of passwords.
     "hide_parameters": True,
 }
@@ -86,6 +84,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 _TOPICS = "portico_topics"  # in a session's `info`
+_CHANGES = "portico_changes"
+Change = tuple[str, str]  # the type of an event, and its subject
 
 
 # Compared by code point on both databases, so that a keyset page means the same on each.
@@ -110,6 +110,12 @@ class Base(DeclarativeBase):
     }
 
 
+def table_of(row: type[Base]) -> Table:
+    table = row.__table__
+    assert isinstance(table, Table)  # noqa: S101  every model is mapped to a table
+    return table
+
+
 class ReadSession(Protocol):
     """A session that only reads: `AsyncSession` without `add`, `flush` or `commit`, on a read-only transaction."""
 
@@ -117,6 +123,7 @@ class ReadSession(Protocol):
     async def scalar(self, statement: Executable, params: Any = None) -> Any: ...
     async def scalars(self, statement: Executable, params: Any = None) -> ScalarResult[Any]: ...
     async def stream(self, statement: Executable, params: Any = None) -> Any: ...
+    async def run_sync(self, fn: Callable[..., T], *arg: Any) -> T: ...
     def get_bind(self) -> Engine | Connection: ...
 
 
@@ -127,22 +134,28 @@ class Database:
     """Per process. `write()` and `read()` give one transaction each; leaving `write()` without an error commits it."""
 
     def __init__(self, url: str) -> None:
+        # Told what a transaction changed, once it is committed and before `write()` is left: whoever waits for the
+        # write finds that known.
+        self.on_changed: Callable[[Collection[Change]], None] = lambda _changes: None
         # Told each topic that a transaction announced, once it is committed.
         self.on_announced: Callable[[str], None] = lambda _topic: None
         self.dialect = make_url(url).get_backend_name()
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
+            options: dict[str, Any] = {"module": Driver(), **_ENGINE}
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **_ENGINE)
-            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **_ENGINE)
+            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **options)
+            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **options)
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
         else:
-            options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
+            options = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
             self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
             )
+        pragmas = _pragmas(query_only=True) if self.dialect == "sqlite" else ()
+        self._direct = Direct(make_url(url), self.reader.sync_engine, size=4, pragmas=pragmas)
         self._write_sessions = async_sessionmaker(self.writer, expire_on_commit=False)
         self._read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
 
@@ -152,6 +165,9 @@ class Database:
         with translated_errors():
             async with self._write_sessions.begin() as session:
                 yield session
+        changes = session.info.get(_CHANGES)
+        if changes:
+            self.on_changed(changes)
         for topic in session.info.get(_TOPICS, ()):
             self.on_announced(topic)
 
@@ -162,12 +178,18 @@ class Database:
             async with self._read_sessions() as session:
                 yield session
 
+    async def fetch(self, sql: Sql, values: Mapping[str, Any]) -> list[Row]:
+        """The rows of one statement, on a snapshot of its own and past SQLAlchemy. Raises DatabaseUnavailable."""
+        with translated_errors():
+            return await self._direct.fetch(sql, values)
+
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when the database does not answer."""
         async with self.read() as session:
             await session.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        await self._direct.close()
         await self.reader.dispose()
         await self.writer.dispose()
 
@@ -175,6 +197,11 @@ class Database:
 def announce(session: WriteSession, topic: str) -> None:
     """Wakes whoever waits for the topic, once the session's transaction is committed."""
     session.info.setdefault(_TOPICS, set()).add(topic)
+
+
+def note_changes(session: WriteSession, changes: Iterable[Change]) -> None:
+    """Tells `Database.on_changed`, once the session's transaction is committed."""
+    session.info.setdefault(_CHANGES, set()).update(changes)
 
 
 @contextmanager
@@ -205,7 +232,7 @@ def _is_away(error: StatementError) -> bool:
     if _sqlite_code(error) == sqlite3.SQLITE_ERROR:  # SQLite calls a mistake in the SQL operational too
         return False
     return isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and (error.connection_invalidated or _sqlstate(error).startswith(_AWAY))
+        isinstance(error, DBAPIError) and (error.connection_invalidated or _sqlstate(error).startswith(AWAY))
     )
 
 
@@ -222,15 +249,7 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN comes too late and reads first
         cursor = connection.cursor()
-        # FULL: a commit that was acknowledged survives a power cut, not only a kill -9.
-        for pragma in (
-            "busy_timeout=10000",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "recursive_triggers=ON",  # or REPLACE deletes a row behind the back of the triggers that forbid it
-            "cache_size=-16000",
-            f"query_only={'ON' if query_only else 'OFF'}",
-        ):
+        for pragma in _pragmas(query_only=query_only):
             cursor.execute(f"PRAGMA {pragma}")
         _use_wal(connection, cursor)
         cursor.close()
@@ -238,6 +257,17 @@ def _prepare_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> Non
     @event.listens_for(engine.sync_engine, "begin")
     def open_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
+
+
+def _pragmas(*, query_only: bool) -> tuple[str, ...]:
+    return (
+        "busy_timeout=10000",
+        "synchronous=FULL",  # a commit that was acknowledged survives a power cut, not only a kill -9
+        "foreign_keys=ON",
+        "recursive_triggers=ON",  # or REPLACE deletes a row behind the back of the triggers that forbid it
+        "cache_size=-16000",
+        f"query_only={'ON' if query_only else 'OFF'}",
+    )
 
 
 def _use_wal(connection: Any, cursor: Any) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.bulk import insert_rows
-from core.database import Base, ReadSession, WriteSession, announce
+from core.database import Base, ReadSession, WriteSession, announce, note_changes, table_of
 from core.errors import FieldError, Gone
 from core.pagination import InvalidCursor
 from core.repository import Repository
@@ -137,7 +137,8 @@ async def append(session: WriteSession, events: Sequence[NewEvent], now: datetim
         }
         for event in events
     ]
-    await insert_rows(session, EventRow.__table__, rows)  # type: ignore[arg-type]
+    await insert_rows(session, table_of(EventRow), rows)
+    note_changes(session, ((event.type, event.subject) for event in events))
     announce(session, TOPIC)
 
 

@@ -9,19 +9,20 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
-from sqlalchemy import Boolean, LargeBinary, String, delete, text
+from sqlalchemy import Boolean, LargeBinary, String, and_, bindparam, delete, insert, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import failpoints
 from core.clock import Clock
-from core.database import Base, Database, WriteSession
+from core.database import Base, Database, WriteSession, table_of
 from core.errors import AppError, Conflict, Denied, FieldError, Invalid, NotFound, error_classes
+from core.prepared import Prepared
 from core.sealing import Keyring
 
 T = TypeVar("T")
@@ -56,6 +57,23 @@ class IdempotencyRow(Base):
     sealed: Mapped[bool] = mapped_column(Boolean)
     outcome: Mapped[bytes] = mapped_column(LargeBinary)  # JSON
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+_TABLE = table_of(IdempotencyRow)
+_KEPT = and_(IdempotencyRow.principal == bindparam("principal"), IdempotencyRow.key == bindparam("key"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    fingerprint: bytes
+    refused: bool
+    sealed: bool
+    outcome: bytes
+    expires_at: datetime
+
+
+_FIND = Prepared(select(*(_TABLE.c[field.name] for field in fields(_Stored))).where(_KEPT))
+_INSERT = Prepared(insert(_TABLE), _TABLE.c.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +127,7 @@ class Idempotency:
                 stored = await self._stored(session, once, fingerprint)
                 if stored is None:
                     outcome = await _attempt(session, action)
-                    session.add(self._row(once, fingerprint, outcome, result, secret=secret))
+                    await _INSERT.run(session, self._row(once, fingerprint, outcome, result, secret=secret))
             # Only here is the transaction committed, the refusal's too.
             if stored is None:
                 if isinstance(outcome, AppError):
@@ -128,16 +146,16 @@ class Idempotency:
         finally:
             self._running.discard(once)
 
-    async def _stored(self, session: WriteSession, once: OnceKey, fingerprint: bytes) -> IdempotencyRow | None:
-        row: IdempotencyRow | None = await session.get(IdempotencyRow, (once.principal, once.key))
-        if row is not None and row.expires_at <= self._clock.now():
-            await session.delete(row)
-            await session.flush()
+    async def _stored(self, session: WriteSession, once: OnceKey, fingerprint: bytes) -> _Stored | None:
+        rows = await _FIND.run(session, asdict(once))
+        stored = _Stored(*rows[0]) if rows else None
+        if stored is not None and stored.expires_at <= self._clock.now():
+            await session.execute(delete(IdempotencyRow).where(_KEPT), asdict(once))
             return None
-        if row is not None and row.fingerprint != fingerprint:
+        if stored is not None and stored.fingerprint != fingerprint:
             fault = FieldError("/header/Idempotency-Key", IdempotencyKeyReused.code, "used for another request before")
             raise IdempotencyKeyReused(errors=(fault,))
-        return row
+        return stored
 
     def _fingerprint(self, command: object) -> bytes:
         canonical = json.dumps(from_json(to_json(command)), sort_keys=True, separators=(",", ":"))
@@ -145,22 +163,22 @@ class Idempotency:
 
     def _row(
         self, once: OnceKey, fingerprint: bytes, outcome: T | AppError, result: TypeAdapter[T], *, secret: bool
-    ) -> IdempotencyRow:
+    ) -> dict[str, Any]:
         refused = isinstance(outcome, AppError)
         plain = _refusal_json(outcome) if isinstance(outcome, AppError) else result.dump_json(outcome)
-        return IdempotencyRow(
-            principal=once.principal,
-            key=once.key,
-            fingerprint=fingerprint,
-            refused=refused,
-            sealed=secret,
-            outcome=self._keyring.seal(plain) if secret else plain,
-            expires_at=self._clock.now() + RETENTION,
-        )
+        return {
+            "principal": once.principal,
+            "key": once.key,
+            "fingerprint": fingerprint,
+            "refused": refused,
+            "sealed": secret,
+            "outcome": self._keyring.seal(plain) if secret else plain,
+            "expires_at": self._clock.now() + RETENTION,
+        }
 
-    def _replayed(self, row: IdempotencyRow, result: TypeAdapter[T]) -> Answer[T]:
-        plain = self._keyring.open(row.outcome) if row.sealed else row.outcome
-        if row.refused:
+    def _replayed(self, stored: _Stored, result: TypeAdapter[T]) -> Answer[T]:
+        plain = self._keyring.open(stored.outcome) if stored.sealed else stored.outcome
+        if stored.refused:
             raise _refusal(from_json(plain))
         return Answer(result.validate_json(plain), replayed=True)
 

@@ -1,32 +1,42 @@
 """Structured log lines (structlog): JSON, or coloured text on a terminal, written to stderr by one thread.
 
-The thread renders and writes, so that a request pays only for putting an entry on a queue. Entries of the standard
+The thread renders and writes, so that a request pays only for putting an entry into a list. Entries of the standard
 `logging` module (uvicorn, SQLAlchemy, Alembic) take the same way.
 """
 
 import atexit
+import json
 import logging
 import os
-import queue
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
+from pydantic_core import to_json
 from structlog.typing import EventDict, WrappedLogger
 
 from core.context import Client, current_request
 
 Entry = MutableMapping[str, Any]
+_Later = tuple[Callable[..., Entry], tuple[Any, ...]]
+_GATHER_SECONDS = 0.02
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "api_key", "cookie")
 # uvicorn reports, after us, that an application ended without finishing its response: we logged why already.
 _SAID_ALREADY = "ASGI callable returned without completing response."
 
 
 class LogWriter:
-    """One per process: entries in, lines out, in order. Survives a fork: the child starts a thread of its own."""
+    """One per process: entries in, lines out, in order. Survives a fork: the child starts a thread of its own.
+
+    The thread waits a moment for more before it writes, so that a busy process wakes it, and calls the system, some
+    times a second and not for each line.
+    """
 
     def __init__(self, stream: TextIO, render: Callable[[Entry], str]) -> None:
         self._stream = stream
@@ -36,42 +46,72 @@ class LogWriter:
         atexit.register(self.flush)
 
     def _start_over(self) -> None:
-        self._queue: queue.SimpleQueue[Entry | threading.Event] = queue.SimpleQueue()
+        self._waiting: deque[Entry | _Later | threading.Event] = deque()
+        self._bell, self._hurry = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def submit(self, entry: Entry) -> None:
-        self._queue.put(entry)
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="portico-log", daemon=True)
-                    self._thread.start()
+        self._put(entry)
+
+    def defer(self, build: Callable[..., Entry], values: tuple[Any, ...]) -> None:
+        """As `submit`, of what `build` makes of the values when it is written."""
+        self._put((build, values))
+
+    def _put(self, item: "Entry | _Later") -> None:
+        self._waiting.append(item)
+        if not self._bell.is_set():
+            self._bell.set()
+            if self._thread is None:
+                self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="portico-log", daemon=True)
+                self._thread.start()
 
     def flush(self, timeout_seconds: float = 2.0) -> None:
         """Waits until all that was submitted before is written."""
         if self._thread is not None and self._thread.is_alive():
             done = threading.Event()
-            self._queue.put(done)
+            self._waiting.append(done)
+            self._bell.set()
+            self._hurry.set()
             done.wait(timeout_seconds)
 
     def _run(self) -> None:
         while True:
-            item = self._queue.get()
-            # A stream that is gone (a closed pipe) leaves nowhere to report it; the queue is emptied all the same.
+            self._bell.wait()
+            self._hurry.wait(_GATHER_SECONDS)
+            self._hurry.clear()
+            self._bell.clear()  # before they are taken: what comes from now on rings again
+            items = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            lines = [self._line(item) for item in items if not isinstance(item, threading.Event)]
+            # A stream that is gone (a closed pipe) leaves nowhere to report it; nothing is kept all the same.
             with suppress(OSError, ValueError):
-                if not isinstance(item, threading.Event):
-                    self._stream.write(self._line(item) + "\n")
-                if self._queue.empty() or isinstance(item, threading.Event):
-                    self._stream.flush()
-            if isinstance(item, threading.Event):
-                item.set()
+                self._stream.write("".join(lines))
+                self._stream.flush()
+            for item in items:
+                if isinstance(item, threading.Event):
+                    item.set()
 
-    def _line(self, entry: Entry) -> str:
+    def _line(self, item: "Entry | _Later") -> str:
+        entry: Entry = {}
         try:
-            return self._render(entry)
+            entry = item[0](*item[1]) if isinstance(item, tuple) else item
+            return self._render(entry) + "\n"
         except Exception as error:  # noqa: BLE001  one entry that cannot be written must not silence the rest
-            return self._render({"event": str(entry.get("event")), "level": "error", "not_rendered": repr(error)})
+            broken = {"event": str(entry.get("event")), "level": "error", "not_rendered": repr(error)}
+            return self._render(broken) + "\n"
+
+
+def _json(entry: Entry) -> str:
+    """In ASCII: no character of a path ends a line, or moves a terminal's cursor."""
+    try:
+        return to_json(entry, fallback=str, ensure_ascii=True).decode()
+    except ValueError:  # half a surrogate pair, which the slower one writes
+        return json.dumps(entry, default=str)
 
 
 class _Forward(logging.Handler):
@@ -94,13 +134,10 @@ def configure_logging(*, level: int = logging.INFO, stream: TextIO | None = None
     """Sets up structlog and the standard logging module; a second call replaces the first."""
     global _writer  # noqa: PLW0603  one writer per process is the point
     target = stream or sys.stderr
-    terminal = target.isatty()
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer(default=str)
-    )
+    console = structlog.dev.ConsoleRenderer(colors=True) if target.isatty() else None
     if _writer is not None:
         _writer.flush()
-    _writer = LogWriter(target, lambda entry: str(renderer(None, "", entry)))
+    _writer = LogWriter(target, _json if console is None else lambda entry: console(None, "", entry))
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
@@ -125,9 +162,26 @@ def configure_logging(*, level: int = logging.INFO, stream: TextIO | None = None
 
 
 def write_entry(entry: Entry) -> None:
-    """The short way for the access log: an entry that is complete, past all processors."""
+    """An entry that is complete, past all processors."""
     if _writer is not None:
         _writer.submit(entry)
+
+
+def write_later(build: Callable[..., Entry], *values: Any) -> None:
+    """The short way for the access log: the entry is made of the values off the hot path, when it is written."""
+    if _writer is not None:
+        _writer.defer(build, values)
+
+
+def timestamp(seconds: float) -> str:
+    """Of a moment since 1970, in UTC, as all entries have it."""
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1_000_000):06}Z"
+
+
+@lru_cache(4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def flush_logs() -> None:

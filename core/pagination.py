@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import ColumnElement, Select, String, and_, or_
 
+from core.direct import Bind, filled
 from core.errors import FieldError, Invalid
+from core.projections.sql import moment
 
 T = TypeVar("T")
 MAX_SIZE = 100
@@ -65,12 +67,24 @@ class Keyset:
 
     def after(self, statement: Select[*tuple[Any, ...]], cursor: str) -> Select[*tuple[Any, ...]]:
         """The rows after the cursor's. Raises InvalidCursor."""
-        value, row_id = self._decode(cursor)
+        return statement.where(*self.following(filled(self.position_of(cursor))))
+
+    def following(self, bind: Bind) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """The rows after a position."""
+        column, tie_breaker = self.column, self.tie_breaker
+        value, row_id = bind("after_value", column.type), bind("after_id", String())
         if self.descending:
-            beyond = or_(self.column < value, and_(self.column == value, self.tie_breaker < row_id))
-            return statement.where(self.column <= value, beyond)
-        beyond = or_(self.column > value, and_(self.column == value, self.tie_breaker > row_id))
-        return statement.where(self.column >= value, beyond)
+            return column <= value, or_(column < value, and_(column == value, tie_breaker < row_id))
+        return column >= value, or_(column > value, and_(column == value, tie_breaker > row_id))
+
+    def position_of(self, cursor: str) -> dict[str, Any]:
+        """What `following` compares with. Raises InvalidCursor."""
+        value, row_id = self._decode(cursor)
+        return {"after_value": value, "after_id": row_id}
+
+    def shown(self, dialect: str) -> ColumnElement[Any]:
+        """The column as a cursor has it: `encode` takes it without a datetime being made."""
+        return moment(self.column, dialect, "+00:00") if self.column.type.python_type is datetime else self.column
 
     def encode(self, value: object, row_id: str) -> str:
         plain = value.isoformat() if isinstance(value, datetime) else value

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.aio.strategies import MovingWindowRateLimiter
 
 _SWEEP_SECONDS = 60
 
@@ -59,35 +59,29 @@ class MemoryLimiter:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._limiter = MovingWindowRateLimiter(_Moments())
         self._sums = _Sums(now)
-        self._smoothed = SlidingWindowCounterRateLimiter(self._sums)
 
     async def hit(self, limit: Limit, key: str, cost: int = 1) -> Verdict:
-        item = _item(limit)
         if limit.smoothed:
-            allowed = await self._smoothed.hit(item, key, cost=cost)
-            return await self._smoothed_verdict(limit, key, cost, allowed=allowed)
+            return self._sums.spend(limit, key, cost)
+        item = _item(limit)
         allowed = await self._limiter.hit(item, key, cost=cost)
         return await self._verdict(item, key, allowed=allowed)
 
     async def peek(self, limit: Limit, key: str) -> Verdict:
-        item = _item(limit)
         if limit.smoothed:
-            return await self._smoothed_verdict(limit, key, 1, allowed=await self._smoothed.test(item, key))
+            return self._sums.spend(limit, key, 1, keep=False)
+        item = _item(limit)
         return await self._verdict(item, key, allowed=await self._limiter.test(item, key))
 
     async def clear(self, limit: Limit, key: str) -> None:
-        await (self._smoothed if limit.smoothed else self._limiter).clear(_item(limit), key)
+        if limit.smoothed:
+            self._sums.clear(limit, key)
+        else:
+            await self._limiter.clear(_item(limit), key)
 
     async def _verdict(self, item: RateLimitItem, key: str, *, allowed: bool) -> Verdict:
         reset, remaining = await self._limiter.get_window_stats(item, key)
         return Verdict(allowed, remaining, max(1, math.ceil(reset - time.time())))
-
-    async def _smoothed_verdict(self, limit: Limit, key: str, cost: int, *, allowed: bool) -> Verdict:
-        before, left, within, _ = await self._sums.get_sliding_window(_item(limit).key_for(key), limit.seconds)
-        remaining = limit.amount - math.floor(before * left / limit.seconds + within)
-        if allowed:
-            return Verdict(allowed, remaining, limit.seconds)
-        return Verdict(allowed, remaining, seconds_until(limit, cost, before=before, left=left, within=within))
 
 
 def seconds_until(limit: Limit, cost: int, *, before: int, left: float, within: int) -> int:
@@ -146,38 +140,40 @@ class _Moments(MemoryStorage):
         return [moment for moment in window.moments if moment > since] if window is not None else []
 
 
-class _Sums(MemoryStorage):
-    """The library's storage with sums of its own, for the reason of `_Moments`: of each key the number of its window,
-    what was counted in it, and in the one before.
+class _Sums:
+    """What was counted under smoothed limits: of each key the number of its window, the sum of it, and that of the one
+    before. As the library's sliding window counter, without its layers: every request pays for them.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        super().__init__()
         self._now = now
-        self._sums: dict[str, tuple[int, int, int, float]] = {}  # at last when all of it is over
+        self._sums: dict[tuple[str, str], tuple[int, int, int, float]] = {}  # at last when all of it is over
         self._swept = now()
 
-    async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        before, left, within, over_in = await self.get_sliding_window(key, expiry)
-        if math.floor(before * left / expiry + within) + amount > limit:
-            return False
-        now = self._now()
-        if now - self._swept > _SWEEP_SECONDS:
-            self._sums = {each: kept for each, kept in self._sums.items() if kept[3] > now}
-            self._swept = now
-        self._sums[key] = int(now / expiry), within + amount, before, now + over_in
-        return True
-
-    async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        now = self._now()
-        number, left = int(now / expiry), expiry - now % expiry
-        window, within, before, _ = self._sums.get(key, (number, 0, 0, 0.0))
+    def spend(self, limit: Limit, key: str, cost: int, *, keep: bool = True) -> Verdict:
+        """`keep` False: only whether it would be allowed, and nothing is counted."""
+        now, kept = self._now(), (limit.name, key)
+        number, left = int(now / limit.seconds), limit.seconds - now % limit.seconds
+        window, within, before, _ = self._sums.get(kept, (number, 0, 0, 0.0))
         if window != number:
             within, before = 0, within if window == number - 1 else 0
-        return before, left, within, left + expiry
+        faded = before * left / limit.seconds
+        remaining = limit.amount - math.floor(faded + within)
+        if cost > remaining:
+            return Verdict(False, remaining, seconds_until(limit, cost, before=before, left=left, within=within))
+        if keep:
+            if now - self._swept > _SWEEP_SECONDS:
+                self._sweep(now)
+            self._sums[kept] = number, within + cost, before, now + left + limit.seconds
+            remaining = limit.amount - math.floor(faded + within + cost)
+        return Verdict(True, remaining, limit.seconds)
 
-    async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002
-        self._sums.pop(key, None)
+    def clear(self, limit: Limit, key: str) -> None:
+        self._sums.pop((limit.name, key), None)
+
+    def _sweep(self, now: float) -> None:
+        self._sums = {each: kept for each, kept in self._sums.items() if kept[3] > now}
+        self._swept = now
 
 
 @lru_cache(64)

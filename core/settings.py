@@ -64,6 +64,12 @@ class ServerSettings(_Group):
     points_per_minute: int = Field(
         1_000_000, gt=0, description="What each caller may spend, on all doors: a read costs 1, a write 10."
     )
+    response_cache_mb: int = Field(
+        64, ge=0, description="How many megabytes of finished public answers each process keeps; 0: none."
+    )
+    graphql_plans: bool = Field(
+        True, description="Off: every GraphQL operation runs on the executor, also where one statement could answer it."
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
     )

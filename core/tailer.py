@@ -97,6 +97,8 @@ class Tailer:
             for start in range(0, len(found), _SLICE):
                 self._hand_on(found[start : start + _SLICE])
                 await asyncio.sleep(0)
+            if len(found) < self._batch:
+                return
 
     def _hand_on(self, events: Sequence[Event]) -> None:
         self.position = events[-1].position

@@ -1,6 +1,7 @@
 """`create_app`: the whole gateway, put together. Read it as a table of contents."""
 
 import platform
+from functools import lru_cache
 from importlib.metadata import version as installed_version
 from typing import Any
 
@@ -9,30 +10,37 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.types import Scope
 
+from commerce.accounts.throttling import network_of
 from core.resources import OpenResources, open_resources
 from core.settings import Settings
-from core.web.audience import describe, share_overrides
+from core.web.audience import Application, describe, share_overrides
 from core.web.errors import ErrorRenderer, Failure, install_error_handlers
 from core.web.middleware.catch_all import CatchAllMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
+from core.web.response_cache.keys import Area
+from core.web.response_cache.middleware import ResponseCacheMiddleware
 from core.web.urls import base_path
 from gateway import pages
 from gateway.lifespan import root_lifespan
-from gateway.middleware import ObserveMiddleware, ProxyMiddleware, TrustedHostsMiddleware
+from gateway.middleware import ObserveMiddleware, ProxyMiddleware, TrustedHostsMiddleware, route_template
 from gateway.mounts import AUDIENCES, MountDispatcher, deprecations, mount
 
+_SHARED = (
+    Area("/public/v"),
+    Area("/graphql", varies=(b"accept", b"x-client-name", b"apollographql-client-name"), posts=True),
+)
+_ADDRESSES = 4_096  # of which the network is remembered
 _VERSIONS = ("portico", "fastapi", "starlette", "uvicorn", "strawberry-graphql", "sqlalchemy", "pydantic")
 
 
 def create_app(settings: Settings, open_resources: OpenResources = open_resources) -> FastAPI:
     """The root application with every audience mounted. Opens nothing: the lifespan does."""
     files = pages.static_files()
-    root = FastAPI(
+    root = Application(
         title="Portico",
         version=installed_version("portico"),
-        openapi_url=None,
         lifespan=root_lifespan(
             settings,
             open_resources,
@@ -57,6 +65,14 @@ def _stack(root: FastAPI, settings: Settings) -> list[Middleware]:
         # Before all: who the client is and what was asked for, also in the log.
         Middleware(ProxyMiddleware, trusted=settings.server.trusted_proxies),
         Middleware(ObserveMiddleware),
+        # Whole answers of mounts, with all that the layers below put on them.
+        Middleware(
+            ResponseCacheMiddleware,
+            areas=_SHARED,
+            origins=settings.cors_origins,
+            caller=lru_cache(_ADDRESSES)(network_of),
+            label=route_template,
+        ),
         # Pages and static files are an audience too; mounts add their own headers first.
         Middleware(SecurityHeadersMiddleware, https_only=settings.is_production),
         # What fails before a mount is reached is answered in that mount's shape.

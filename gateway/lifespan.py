@@ -23,7 +23,9 @@ from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
+from core.web.response_cache.store import ResponseCache
 from core.web.sockets.sockets import Sockets
+from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
 from graphql_api.schema import build_schema
@@ -50,6 +52,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     operations: OperationRegistry
+    responses: ResponseCache | None
     topology: Callable[[], dict[str, Any]]
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
@@ -85,6 +88,7 @@ def root_lifespan(
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
                 async with (
+                    sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
@@ -106,6 +110,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "operations": operations,
+                        "responses": responses,
                         "topology": topology,
                         "deprecations": deprecations,
                         "asset": asset,

@@ -2,24 +2,31 @@
 
 import ipaddress
 import re
-import secrets
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from core.context import NAMELESS, Client, RequestContext, client_named, enter_request, leave_request
-from core.logging import client_fields, write_entry
-from core.telemetry import CLIENT_REQUESTS, REQUEST_SECONDS, new_span_id, new_trace_id, parse_traceparent
+from core.logging import client_fields, timestamp, write_later
+from core.telemetry import CLIENT_REQUESTS, REQUESTS, new_ids, parse_traceparent
 from core.web.errors import UntrustedHost
+from core.web.finished import FINISHED, finish
+from core.web.headers import headers_of
+from core.web.urls import mounted_at
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # Segments of plain characters, none of which climbs (`.`, `..`): it is put before every address that we give out.
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 _LONGEST_PREFIX = 256
+_PORT = re.compile(r":\d*$")
+# Of the second kind, what Apollo's clients say by themselves.
+_CLIENT_HEADERS = (
+    (b"x-client-name", b"x-client-version"),
+    (b"apollographql-client-name", b"apollographql-client-version"),
+)
 _CLIENT_CLOSED = 499  # nginx's number for a client that left before the answer
 _FIRST_ERROR = 400
 _MOST_CLIENTS = 200  # and versions and audiences of them
@@ -41,10 +48,9 @@ class ProxyMiddleware:
         if scope["type"] not in ("http", "websocket") or not self._trusts(scope.get("client")):
             await self.app(scope, receive, send)
             return
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-prefix" and not scope.get("root_path"):
-                _set_prefix(scope, value.decode("latin-1").partition(",")[0].strip(" \t").rstrip("/"))
-                break
+        prefix = headers_of(scope).get(b"x-forwarded-prefix")
+        if prefix is not None and not scope.get("root_path"):
+            _set_prefix(scope, prefix.decode("latin-1").partition(",")[0].strip(" \t").rstrip("/"))
         await self._forwarded(scope, receive, send)
 
     def _trusts(self, client: tuple[str, int] | None) -> bool:
@@ -75,7 +81,6 @@ class ObserveMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._seconds: dict[tuple[str, str, str, str], Any] = {}
         self._clients: dict[tuple[str, Client], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,19 +88,22 @@ class ObserveMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        context = _context(scope)
+        context = _context(headers_of(scope))
         path = scope["path"]  # as it was asked for: mounts may add a slash
         status, size = 0, 0
 
         async def observe(message: Message) -> None:
             nonlocal status, size
             kind = message["type"]
+            if kind == FINISHED:
+                status, size = message["status"], len(message["body"])
+                await finish(message, _headers(context, _milliseconds(started)), scope, send)
+                return
             if kind == "http.response.body":
                 size += len(message.get("body", b""))
-            elif kind in ("http.response.start", "websocket.http.response.start", "websocket.accept"):
+            elif kind in _STARTS:
                 status = message.get("status", 101)
-                elapsed = (time.perf_counter() - started) * 1000
-                message["headers"] = [*message.get("headers", ()), *_headers(context, elapsed)]
+                message["headers"] = [*message.get("headers", ()), *_headers(context, _milliseconds(started))]
             elif kind == "websocket.close" and not status:
                 status = 403
             await send(message)
@@ -111,33 +119,22 @@ class ObserveMiddleware:
         audience = scope.get("portico.audience", "root")
         method = scope.get("method", "WEBSOCKET")
         route = route_template(scope)
-        key = (audience, method if method in _METHODS else "other", route, str(status))
-        child = self._seconds.get(key)
-        if child is None:
-            child = self._seconds[key] = REQUEST_SECONDS.labels(*key)
-        child.observe(seconds)
+        REQUESTS.observe((audience, method if method in _METHODS else "other", route, status), seconds)
         if context.client is not NAMELESS:
             self._count(audience, context.client)
-        client = scope.get("client")
-        entry = {
-            "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-            "level": "info" if status < _FIRST_ERROR else "warning",
-            "event": "request",
-            "method": method,
-            "path": path,  # without the query, which may hold a ticket
-            "audience": audience,
-            "route": route,
-            "status": status,
-            "duration_ms": round(seconds * 1000, 2),
-            "bytes": size,
-            "client": client[0] if client else None,
-            "request_id": context.request_id,
-            "trace_id": context.trace_id,
-            **client_fields(context.client),
-        }
-        if context.error_code is not None:
-            entry["code"] = context.error_code
-        write_entry(entry)
+        write_later(
+            _access_entry,
+            time.time(),
+            method,
+            path,
+            audience,
+            route,
+            status,
+            seconds,
+            size,
+            scope.get("client"),
+            context,
+        )
 
     def _count(self, audience: str, client: Client) -> None:
         """Names are whatever callers say: the first many have a series of their own."""
@@ -151,13 +148,51 @@ class ObserveMiddleware:
         child.inc()
 
 
+def _access_entry(
+    now: float,
+    method: str,
+    path: str,
+    audience: str,
+    route: str,
+    status: int,
+    seconds: float,
+    size: int,
+    client: tuple[str, int] | None,
+    context: RequestContext,
+) -> dict[str, Any]:
+    entry = {
+        "timestamp": timestamp(now),
+        "level": "info" if status < _FIRST_ERROR else "warning",
+        "event": "request",
+        "method": method,
+        "path": path,  # without the query, which may hold a ticket
+        "audience": audience,
+        "route": route,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 2),
+        "bytes": size,
+        "client": client[0] if client else None,
+        "request_id": context.request_id,
+        "trace_id": context.trace_id,
+        **client_fields(context.client),
+    }
+    if context.error_code is not None:
+        entry["code"] = context.error_code
+    return entry
+
+
+_STARTS = frozenset(("http.response.start", "websocket.http.response.start", "websocket.accept"))
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"}
 
 
 def route_template(scope: Scope) -> str:
     """`/public/v1/products/{id_or_handle}`, as the inner applications left it in the scope; one constant for all
-    addresses that no route has, so that a scanner cannot fill the metrics.
+    addresses that no route has, so that a scanner cannot fill the metrics. Who answers before routing says the
+    finished label in `portico.route`.
     """
+    told: str | None = scope.get("portico.route")
+    if told is not None:
+        return told
     effective = scope.get("fastapi", {}).get("effective_route_context")
     if effective is not None:
         template = (
@@ -169,43 +204,41 @@ def route_template(scope: Scope) -> str:
         return "/static/{path}"
     if template is None:
         return "unmatched"
-    mounted: str = scope.get("root_path", "")[len(scope.get("app_root_path", scope.get("root_path", ""))) :]
-    return f"{mounted}{template}"
+    return f"{mounted_at(scope)}{template}"
 
 
-_READ = {
-    b"x-request-id",
-    b"traceparent",
-    b"x-client-name",
-    b"x-client-version",
-    b"apollographql-client-name",
-    b"apollographql-client-version",
-}
+def _context(headers: dict[bytes, bytes]) -> RequestContext:
+    request_id, trace_id, span_id = new_ids()
+    sampled = False
+    wanted_id = headers.get(b"x-request-id")
+    if wanted_id is not None and _REQUEST_ID.fullmatch(wanted_id):
+        request_id = wanted_id.decode()
+    given = headers.get(b"traceparent")
+    if given is not None:
+        trace_id, sampled = parse_traceparent(given) or (trace_id, False)
+    return RequestContext(request_id, trace_id, span_id, sampled, _client(headers))
 
 
-def _context(scope: Scope) -> RequestContext:
-    read = {name: value for name, value in scope["headers"] if name in _READ}
-    wanted_id = read.get(b"x-request-id", b"")
-    request_id = wanted_id.decode() if _REQUEST_ID.fullmatch(wanted_id) else secrets.token_hex(12)
-    trace_id, sampled = parse_traceparent(read.get(b"traceparent")) or (new_trace_id(), False)
-    return RequestContext(request_id, trace_id, new_span_id(), sampled, _client(read))
-
-
-def _client(read: dict[bytes, bytes]) -> Client:
-    for prefix in (b"x-client-", b"apollographql-client-"):  # the second as Apollo's clients say the same
-        name = read.get(prefix + b"name")
-        if name is not None:
-            return client_named(name.decode("latin-1"), read.get(prefix + b"version", b"").decode("latin-1"))
+def _client(headers: dict[bytes, bytes]) -> Client:
+    for name, version in _CLIENT_HEADERS:
+        given = headers.get(name)
+        if given is not None:
+            return client_named(given.decode("latin-1"), headers.get(version, b"").decode("latin-1"))
     return NAMELESS
 
 
-def _headers(context: RequestContext, milliseconds: float) -> list[tuple[bytes, bytes]]:
-    return [
+def _milliseconds(started: float) -> bytes:
+    return b"%.2f" % ((time.perf_counter() - started) * 1000)
+
+
+def _headers(context: RequestContext, milliseconds: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    trace = f"00-{context.trace_id}-{context.span_id}-{'01' if context.sampled else '00'}"
+    return (
         (b"x-request-id", context.request_id.encode()),
-        (b"server-timing", b"total;dur=%.2f" % milliseconds),
-        (b"x-process-time-ms", b"%.2f" % milliseconds),
-        (b"traceparent", f"00-{context.trace_id}-{context.span_id}-{'01' if context.sampled else '00'}".encode()),
-    ]
+        (b"server-timing", b"total;dur=" + milliseconds),
+        (b"x-process-time-ms", milliseconds),
+        (b"traceparent", trace.encode()),
+    )
 
 
 class TrustedHostsMiddleware:
@@ -219,8 +252,10 @@ class TrustedHostsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._everyone and scope["type"] in ("http", "websocket"):
-            given = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
-            host = given.rpartition(":")[0] if re.search(r":\d*$", given) else given
-            if host not in self._names and not (self._endings and host.endswith(self._endings)):
+            given = headers_of(scope).get(b"host", b"").decode("latin-1").lower()
+            if given not in self._names and not self._trusts(_PORT.sub("", given)):
                 raise UntrustedHost
         await self.app(scope, receive, send)
+
+    def _trusts(self, host: str) -> bool:
+        return host in self._names or (bool(self._endings) and host.endswith(self._endings))

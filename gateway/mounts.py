@@ -7,12 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Match, Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from commerce.usage.entities import Deprecation
 from core.settings import Settings
 from core.web.errors import ErrorRenderer
+from core.web.table import enter
 from core.web.urls import route_path
 from graphql_api.app import create_graphql_app
 from graphql_api.deprecated import deprecations as deprecated_members
@@ -57,11 +58,6 @@ class ExactMount(Mount):
     do not follow.
     """
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if route_path(scope) == self.path:
-            scope["path"] += "/"
-        return super().matches(scope)
-
 
 class MountDispatcher:
     """Hands a request to the mount of its first path segment, or to the root's own routes."""
@@ -73,10 +69,12 @@ class MountDispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            mount = self._mounts.get(route_path(scope).split("/", 2)[1])
+            path = route_path(scope)
+            mount = self._mounts.get(path.split("/", 2)[1])
             if mount is not None:
-                _, child_scope = mount.matches(scope)
-                scope.update(child_scope)
+                if path == mount.path:
+                    scope["path"] += "/"
+                enter(mount, scope)
                 scope["router"] = self._router  # url_for knows every mount, from inside each
                 scope["portico.audience"] = mount.name
                 await mount.app(scope, receive, send)

@@ -14,8 +14,9 @@ from core.errors import Unavailable
 from core.resources import Resources
 from core.web.errors import Failure
 from core.web.pages import Pages
-from core.web.static import PreloadedFiles
+from core.web.static import HashedFiles
 
+MOST_COUNTED = 10_000  # products that the landing page counts: it is everybody's to ask for
 router = APIRouter(include_in_schema=False)
 pages = Pages(Path(__file__).parent / "templates")
 
@@ -32,6 +33,7 @@ async def show_landing_page(request: Request) -> Response:
         checks=checks,
         ready=all(check.ok for check in checks) and not request.state.draining.is_set(),
         products=await _count_products(request.state.resources),
+        most_counted=MOST_COUNTED,
     )
 
 
@@ -68,9 +70,9 @@ def render_error(failure: Failure, scope: Scope) -> Response:
     )
 
 
-def static_files() -> PreloadedFiles:
+def static_files() -> HashedFiles:
     """Our own files, and those of the packages that bring Swagger UI and GraphiQL: no page loads from elsewhere."""
-    return PreloadedFiles(
+    return HashedFiles(
         {
             "": Path(__file__).parent / "static",
             "swagger-ui": _package_folder("fastapi_offline") / "static",
@@ -92,6 +94,6 @@ def _package_folder(name: str) -> Path:
 async def _count_products(resources: Resources) -> int | None:
     try:
         async with resources.database.read() as session:
-            return (await ProductRepository(session).counts())[0].get("active", 0)
+            return await ProductRepository(session).on_sale(at_most=MOST_COUNTED)
     except Unavailable:
         return None

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from gateway import heap
+from gateway.http import HttpProtocol
 from gateway.websockets import FRAME_BYTES, PING_SECONDS, SocketProtocol
 
 # In-flight requests and streams get this long after SIGTERM; with what closes after them the process is gone within
@@ -22,6 +23,7 @@ OPTIONS: dict[str, Any] = {
     "proxy_headers": False,  # the same: PORTICO_TRUSTED_PROXIES
     "server_header": False,
     "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "http": HttpProtocol,
     "ws": SocketProtocol,
     "ws_max_size": FRAME_BYTES,
     "ws_per_message_deflate": False,  # costs memory for each socket, and time for each that an event is sent to

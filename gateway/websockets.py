@@ -11,7 +11,6 @@ from typing import Any
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
-from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from core.web.sockets.prepared import EXTENSION
@@ -96,9 +95,15 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     async def _send_frames(self, frames: bytes) -> None:
         """Whole ones, as they are."""
         await self.writable.wait()
-        if self.disconnected or self.conn.state is not State.OPEN:
+        if not self._write(frames):
             raise ClientDisconnected
+
+    def _write(self, frames: bytes) -> bool:
+        """Whether it was: not to a peer that has to read first, nor after the close of either side."""
+        if not self.writable.is_set() or self.close_sent or self.transport.is_closing():
+            return False
         self.transport.write(frames)
+        return True
 
     def shutdown(self) -> None:
         """When the server stops."""
@@ -113,7 +118,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._cut_off_soon()
 
     async def run_asgi(self) -> None:
-        self.scope["extensions"][EXTENSION] = {}
+        self.scope["extensions"][EXTENSION] = {"write": self._write}
         await super().run_asgi()
         self._cut_off_soon()
 

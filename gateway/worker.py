@@ -15,7 +15,7 @@ BEAT_SECONDS = 1.0
 
 
 class GatewayWorker(UvicornWorker):  # type: ignore[misc]  # untyped
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {"loop": "auto", "http": "auto", **OPTIONS}
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {"loop": "auto", **OPTIONS}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -15,6 +15,9 @@ from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from graphql_api.errors import render_error
 from graphql_api.limits import MAX_BODY_BYTES
+from graphql_api.plans.planner import Planner
+from graphql_api.post import PostRoute
+from graphql_api.roads import Roads
 from graphql_api.router import Router
 from graphql_api.schema import build_schema
 from graphql_api.streams import StreamLimits
@@ -36,5 +39,8 @@ def create_graphql_app(settings: Settings, limits: StreamLimits | None = None) -
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
         ],
     )
-    app.include_router(Router(build_schema(production=settings.is_production), settings, limits or StreamLimits()))
+    schema = build_schema(production=settings.is_production)
+    roads = Roads(schema, Planner(schema) if settings.server.graphql_plans else None)
+    app.router.routes.append(PostRoute(roads))
+    app.include_router(Router(schema, settings, limits or StreamLimits(), roads))
     return app

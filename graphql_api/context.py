@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import strawberry
 from fastapi.security.utils import get_authorization_scheme_param
+from graphql import GraphQLError
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
 from strawberry.fastapi import BaseContext
@@ -15,13 +16,15 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import ANONYMOUS, Principal
 from commerce.accounts.throttling import caller_of
 from commerce.operations.registry import OperationRegistry
-from commerce.usage.recorder import UseRecorder
+from commerce.usage.entities import Kind
 from core.budget import READ_POINTS
+from core.context import current_client
 from core.errors import Unauthenticated
 from core.ratelimit import Verdict
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
 from core.web.middleware.quota import spend
+from core.web.response_cache import counted
 from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
 
@@ -35,6 +38,16 @@ class Asked:
     registered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Of an operation: it may run where there are no faults, and its points are spent then. `points` is None where
+    they were not counted.
+    """
+
+    faults: list[GraphQLError]
+    points: int | None = None
+
+
 class Context(BaseContext):
     """Per operation. A WebSocket carries many on one connection: each gets loaders of its own, so that none is
     answered from what another has read.
@@ -46,7 +59,6 @@ class Context(BaseContext):
         principal: Principal,
         line: Line,
         *,
-        uses: UseRecorder,
         registry: OperationRegistry,
         authorization: str | None,
         address: str,
@@ -55,12 +67,12 @@ class Context(BaseContext):
         self.resources = resources
         self.principal = principal
         self.line = line
-        self.uses = uses
         self.registry = registry
         self.operation: Asked | None = None  # until it is known what is asked
+        self.admission: Admission | None = None  # until it is known whether that may run
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
         self.address = address
-        self.loaders = Loaders(resources.database, principal)
+        self._loaders: Loaders | None = None
         self.columns: dict[tuple[Hashable, ...], frozenset[str]] = {}  # as graphql_api.selection has found them
         self.replayed: list[str] = []  # the names, in the answer, of the fields that an idempotency key has replayed
 
@@ -69,8 +81,15 @@ class Context(BaseContext):
         WebSocket: elsewhere there are no others.
         """
         fresh = copy(self)
-        fresh.operation, fresh.columns, fresh.replayed = None, {}, []
+        fresh.columns, fresh.replayed = {}, []
         return fresh
+
+    @property
+    def loaders(self) -> Loaders:
+        """Made when they are first asked for: not every operation has use for them."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.resources.database, self.principal)
+        return self._loaders
 
     async def renew_principal(self) -> None:
         """A WebSocket outlives its token, or its user's rights: each operation asks again. Raises Unauthenticated."""
@@ -84,6 +103,11 @@ class Context(BaseContext):
         """
         if isinstance(self.request, WebSocket):
             await self.spend(READ_POINTS)
+
+    def note(self, kind: Kind, subject: str) -> None:
+        """That it is used: now, and each time that the same answer is given to somebody."""
+        assert self.request is not None  # noqa: S101  set by the router
+        counted(self.request.scope, lambda scope: scope["state"]["uses"].note(kind, subject, current_client()))
 
     async def spend(self, points: int) -> None:
         """Raises QuotaExceeded."""
@@ -99,7 +123,7 @@ class Context(BaseContext):
 
     def forget(self) -> None:
         """What was loaded: a subscription shows what is there now."""
-        self.loaders = Loaders(self.resources.database, self.principal)
+        self._loaders = None
 
 
 Info: TypeAlias = strawberry.Info[Context, None]
@@ -122,7 +146,6 @@ async def open_context(
         resources,
         principal,
         line,
-        uses=state.uses,
         registry=state.operations,
         authorization=authorization,
         address=address,

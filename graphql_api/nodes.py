@@ -13,7 +13,7 @@ from graphql_api.fields import field
 from graphql_api.node import Node
 from graphql_api.orders.queries import load_order
 
-_MOST_NODES = 100
+MOST_NODES = 100
 
 
 @strawberry.type
@@ -30,10 +30,10 @@ class NodeQuery:
     async def nodes(
         self,
         info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description=f"At most {_MOST_NODES}.")],
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description=f"At most {MOST_NODES}.")],
     ) -> list[Node | None]:
-        if len(ids) > _MOST_NODES:
-            raise Invalid(f"{len(ids)} ids; at most {_MOST_NODES} are taken")
+        if len(ids) > MOST_NODES:
+            raise Invalid(f"{len(ids)} ids; at most {MOST_NODES} are taken")
         return await asyncio.gather(*(_find(info, node_id) for node_id in ids))
 
 

@@ -95,5 +95,5 @@ def asked(text: str, operation_name: str | None, context: Context) -> Asked:
     if operation is None:
         return Asked(sha256, operation_name, registered=False)
     keep(operation.text)
-    context.uses.note("operation", sha256, client)
+    context.note("operation", sha256)
     return Asked(sha256, operation.name, registered=True)

@@ -47,6 +47,9 @@ def _weight(parameters: list[str]) -> float:
 def json_response(
     body: object, status_code: int, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
+    return Response(json_bytes(body), status_code, headers, media_type)
+
+
+def json_bytes(body: object) -> bytes:
     # ASCII, with escapes: a caller's lone surrogate, which an error message may repeat, has no UTF-8.
-    content = json.dumps(body, separators=(",", ":")).encode()
-    return Response(content, status_code, headers, media_type)
+    return json.dumps(body, separators=(",", ":")).encode()

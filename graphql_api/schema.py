@@ -5,24 +5,21 @@ from functools import cache
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, OperationDefinitionNode
+from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, StreamExecutionResult
 
-from core.budget import READ_POINTS
-from core.context import current_client
-from core.errors import AppError
+from commerce.accounts.principal import Principal
 from graphql_api import limits, persisted
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
+from graphql_api.admission import admit, note_deprecated
 from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
 from graphql_api.context import Context
-from graphql_api.cost import MAX_COST, OperationTooCostly, price_of
-from graphql_api.deprecated import used
 from graphql_api.errors import cost_told, present
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
@@ -63,9 +60,11 @@ class Operation(SchemaExtension):
 
     def on_operation(self) -> None:  # type: ignore[override]
         context = self.execution_context
-        context.context = context.context.for_operation()
-        name = context._provided_operation_name  # noqa: SLF001
-        context.context.operation = persisted.asked(context.query or "", name, context.context)
+        caller: Context = context.context.for_operation()
+        context.context = caller
+        if caller.operation is None:
+            name = context._provided_operation_name  # noqa: SLF001
+            caller.operation = persisted.asked(context.query or "", name, caller)
         context.parse_options["max_tokens"] = limits.MAX_TOKENS
         context.parse_options["max_source_length"] = limits.MAX_CHARACTERS  # type: ignore[typeddict-unknown-key]
         self._points: int | None = None  # None: nothing is told of its cost
@@ -83,41 +82,23 @@ class Operation(SchemaExtension):
 
     async def on_validate(self) -> None:  # type: ignore[override]
         context = self.execution_context
-        try:
-            context.pre_execution_errors = await self._admit(context)
-        except AppError as error:
-            context.pre_execution_errors = [GraphQLError(error.detail, original_error=error)]
-
-    async def _admit(self, context: ExecutionContext) -> list[GraphQLError]:
-        """What is wrong with the operation; its points are spent where nothing is. Raises Unauthenticated, Invalid,
-        OperationTooCostly, QuotaExceeded.
-        """
         caller: Context = context.context
-        await caller.renew_principal()
-        await caller.begin()
-        schema: Schema = context.schema  # type: ignore[assignment]
-        text = context.query or ""
-        found = limits.faults(schema._schema, text, schema.rules_for(caller))  # noqa: SLF001
-        faults = list(found) or _unnamed(context) or limits.faults_of_variables(context.variables)
-        if not faults:
-            points = price_of(schema._schema, text, context.operation_name).points(context.variables)  # noqa: SLF001
-            self._points = points
-            allowed = min(MAX_COST, caller.resources.budget.limit.amount)
-            if points > allowed:
-                raise OperationTooCostly(f"the operation costs {points} points; at most {allowed} are allowed")
-            await caller.spend(points - READ_POINTS)
-        return faults
+        admission = caller.admission
+        if admission is None:
+            schema: Schema = context.schema  # type: ignore[assignment]
+            name, variables = context._provided_operation_name, context.variables or {}  # noqa: SLF001
+            admission = await admit(schema, context.query or "", name, variables, caller)
+        context.pre_execution_errors, self._points = admission.faults, admission.points
 
     def on_stream_result(self, result: StreamExecutionResult) -> None:  # type: ignore[override]  # noqa: ARG002
         """Of a subscription only the first result tells the cost."""
         self._points = None
 
     def on_execute(self) -> None:  # type: ignore[override]
-        """Counts what is deprecated once an operation, however often it names it."""
         context = self.execution_context
         schema: Schema = context.schema  # type: ignore[assignment]
-        for each in used(schema._schema, context.query or "", context.operation_name, context.variables or {}):  # noqa: SLF001
-            context.context.uses.note("field", each, current_client())
+        name, variables = context._provided_operation_name, context.variables or {}  # noqa: SLF001
+        note_deprecated(schema, context.query or "", name, variables, context.context)
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""
@@ -127,17 +108,6 @@ class Operation(SchemaExtension):
             limit = caller.resources.budget.limit.amount
             results["cost"] = cost_told(self._points, limit, caller.quota.remaining)
         return results
-
-
-def _unnamed(context: ExecutionContext) -> list[GraphQLError]:
-    """The specification's GetOperation (6.1): of several operations, Strawberry would run the first."""
-    document = context.graphql_document
-    operations = (
-        [node for node in document.definitions if isinstance(node, OperationDefinitionNode)] if document else []
-    )
-    if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001
-        return [GraphQLError("operationName is missing: the document has several operations")]
-    return []
 
 
 class Schema(strawberry.Schema):
@@ -151,8 +121,8 @@ class Schema(strawberry.Schema):
         """Those of every caller."""
         return (limits.RULES, limits.RULES_WITHOUT_INTROSPECTION) if self._production else (limits.RULES,)
 
-    def rules_for(self, context: Any) -> limits.Rules:
-        hidden = self._production and context.principal.kind == "anonymous"
+    def rules_for(self, principal: Principal) -> limits.Rules:
+        hidden = self._production and principal.kind == "anonymous"
         return limits.RULES_WITHOUT_INTROSPECTION if hidden else limits.RULES
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:  # noqa: ARG002

@@ -22,16 +22,9 @@ from graphql_api.context import Context
 from graphql_api.errors import present
 from graphql_api.limits import MAX_BODY_BYTES
 from graphql_api.persisted import NAMES, hash_of, text_of
+from graphql_api.requests import FIELDS
 from graphql_api.streams import Reason, StreamLimits
 
-FIELDS: dict[str, type] = {
-    "query": str,
-    "operationName": str,
-    "variables": dict,
-    "extensions": dict,
-    "documentId": str,
-    "id": str,
-}
 # The protocol's codes, and ours. After 4401 and 4429 the usual client does not come back by itself, after 1012 it does.
 _CLOSING: dict[Reason, tuple[int, str]] = {
     "draining": (1012, "Service restart"),

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from commerce.usage.entities import Deprecation
 from core.settings import Settings
-from core.web.audience import new_app
+from core.web.audience import Application, new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
@@ -109,7 +109,7 @@ def deprecated_operations() -> list[Deprecation]:
 
 def _version(name: str, settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
     """An application of its own, so that each version has its own document; the frame around it is shared."""
-    app = new_app(title=f"Portico {name}", version=name, render=problem_renderer(settings))
+    app = Application(title=f"Portico {name}", version=name, framed=True)
     for router in routers:
         app.include_router(router)
     customise(app, settings)

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from commerce.usage.entities import Deprecation
 from core.context import current_client
+from core.web.response_cache import counted
 from core.web.urls import base_path
 
 SUCCESSOR, SINCE = "x-successor", "x-deprecated-since"
@@ -44,7 +45,8 @@ class Supersession:
     def tell(self, request: Request, response: Response) -> None:
         home = base_path(request.scope)
         version = request.scope["root_path"].removeprefix(home)
-        request.state.uses.note("rest", self.subject(version), current_client())
+        subject = self.subject(version)
+        counted(request.scope, lambda scope: scope["state"]["uses"].note("rest", subject, current_client()))
         address = URL(scope=request.scope).replace(path=home + self.successor, query="")
         began = datetime.combine(self.since, time(), UTC)
         response.headers["Deprecation"] = f"@{began.timestamp():.0f}"

@@ -1,13 +1,13 @@
 """The route class of the public API: bodies as elsewhere, the handler's time, and what supersedes the operation."""
 
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.web.reads import Handler
 from core.web.routing import BodyRoute
 from public_api.deprecated import Supersession
 
@@ -19,8 +19,8 @@ MAX_IMPORT_BODY_BYTES = MAX_IMPORT_BYTES + 64 * 1024  # with what multipart puts
 class PublicRoute(BodyRoute):
     max_body_bytes = MAX_BODY_BYTES
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    def around(self, handle: Handler) -> Handler:
+        handle = super().around(handle)
         supersession = Supersession.of(self)
 
         async def timed(request: Request) -> Response:
@@ -29,7 +29,7 @@ class PublicRoute(BodyRoute):
             if supersession is not None:
                 supersession.tell(request, response)
             elapsed = (time.perf_counter() - started) * 1000
-            response.headers.append("Server-Timing", f"handler;dur={elapsed:.2f}")
+            response.raw_headers.append((b"server-timing", b"handler;dur=%.2f" % elapsed))
             return response
 
         return timed

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+from functools import lru_cache
 
 from commerce.accounts.principal import Principal
 from core.errors import RateLimited
@@ -41,6 +42,7 @@ def caller_of(principal: Principal, address: str) -> str:
     return network_of(address) if principal.kind == "anonymous" else principal.name
 
 
+@lru_cache(4096)
 def network_of(address: str) -> str:
     """What one customer of a provider has: an IPv4 address, or a /64 of IPv6."""
     try:

@@ -10,7 +10,8 @@ from sqlalchemy import insert, select
 from commerce.audit.models import AuditRow
 from core.clock import Clock
 from core.context import current_request_id
-from core.database import WriteSession
+from core.database import WriteSession, table_of
+from core.prepared import Prepared
 from core.repository import Repository
 
 SYSTEM = "system"  # the program itself: seeds, clean-up
@@ -29,6 +30,8 @@ class AuditEntry:
 
 
 _COLUMNS = [getattr(AuditRow, field.name) for field in fields(AuditEntry)]
+_TABLE = table_of(AuditRow)
+_INSERT = Prepared(insert(_TABLE).inline(), [column.key for column in _TABLE.c if column.key != "position"])
 
 
 class AuditLog:
@@ -47,17 +50,16 @@ class AuditLog:
             changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
             before = {name: value for name, value in before.items() if name in changed}
             after = {name: value for name, value in after.items() if name in changed}
-        await self._session.execute(
-            insert(AuditRow).values(
-                at=self._clock.now(),
-                actor=self.actor,
-                request_id=current_request_id(),
-                action=action,
-                subject=subject,
-                before=before,
-                after=after,
-            )
-        )
+        values = {
+            "at": self._clock.now(),
+            "actor": self.actor,
+            "request_id": current_request_id(),
+            "action": action,
+            "subject": subject,
+            "before": before,
+            "after": after,
+        }
+        await _INSERT.run(self._session, values)
 
 
 class AuditRepository(Repository):

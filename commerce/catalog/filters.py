@@ -3,10 +3,13 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from sqlalchemy import Select, exists, false, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, String, and_, exists, false, func, literal_column, or_, select
+from sqlalchemy.orm import aliased
 
 from commerce.catalog.models import CategoryRow, ProductRow, TagRow, VariantRow
+from commerce.catalog.search import search_values, words_of
 from commerce.catalog.text import is_storable
+from core.direct import Bind, filled
 from core.errors import Invalid
 from core.money import MAX_AMOUNT
 from core.pagination import Keyset
@@ -26,7 +29,7 @@ class ProductFilter:
     """All given conditions must hold. Prices are minor units; a product fits if one of its variants is in the range."""
 
     q: str | None = None
-    category: str | None = None  # its name or its slug
+    category: str | None = None  # its slug or its name; where one has the slug that is another's name, the slug
     vendor: str | None = None
     tag: str | None = None
     min_price: int | None = None
@@ -48,44 +51,107 @@ def require_bounds(wanted: ProductFilter) -> None:
             raise Invalid(f"a price of {price}; it goes from 0 to {MAX_PRICE}")
 
 
-def keyset(sort: SortName) -> Keyset:
+_ORDERED_BY = {"title": "title_order", "price": "price_min", "created_at": "created_at", "updated_at": "updated_at"}
+_TAGGED = aliased(TagRow, name="tagged")
+
+
+def keyset(sort: SortName, *, tagged: bool = False) -> Keyset:
+    """`tagged`: for a statement with the condition of a tag, whose rows stand in most of the orders too."""
     name = sort.removeprefix("-")
-    column = {
-        "title": ProductRow.title_order,
-        "price": ProductRow.price_min,
-        "created_at": ProductRow.created_at,
-        "updated_at": ProductRow.updated_at,
-    }[name]
-    return Keyset(name, column, ProductRow.id, descending=sort.startswith("-"))  # type: ignore[arg-type]
+    row, row_id = (_TAGGED, _TAGGED.product_id) if tagged and name != "updated_at" else (ProductRow, ProductRow.id)
+    return Keyset(name, getattr(row, _ORDERED_BY[name]), row_id, descending=sort.startswith("-"))  # type: ignore[arg-type]
 
 
-def narrow(statement: S, wanted: ProductFilter) -> S:
-    """Adds every condition but `q`, which is the search index's. What no database could hold is found nowhere."""
-    if not all(is_storable(text) for text in (wanted.category, wanted.vendor, wanted.tag) if text is not None):
-        return statement.where(false())
-    if not wanted.include_unpublished:
-        statement = statement.where(ProductRow.status == "active")
-    if wanted.category is not None:
-        named = or_(CategoryRow.name == wanted.category, CategoryRow.slug == wanted.category)
-        statement = statement.where(ProductRow.category_id.in_(select(CategoryRow.id).where(named)))
-    if wanted.vendor is not None:
-        statement = statement.where(ProductRow.vendor == wanted.vendor)
-    if wanted.tag is not None:
-        statement = statement.where(ProductRow.id.in_(select(TagRow.product_id).where(TagRow.tag == wanted.tag)))
-    if wanted.min_price is not None or wanted.max_price is not None:
-        in_range = [VariantRow.product_id == ProductRow.id]
-        if wanted.min_price is not None:
-            in_range.append(VariantRow.price >= _bounded(wanted.min_price))
-        if wanted.max_price is not None:
-            in_range.append(VariantRow.price <= _bounded(wanted.max_price))
-        statement = statement.where(exists().where(*in_range))
-    if wanted.in_stock is not None:
-        available = exists().where(
-            VariantRow.product_id == ProductRow.id,
-            or_(VariantRow.stock.is_(None), VariantRow.stock > 0, VariantRow.inventory_policy == "continue"),
+@dataclass(frozen=True, slots=True)
+class FilterForm:
+    """What of a filter decides how a statement is written: which values are compared with, and not the values."""
+
+    given: frozenset[str]  # of `_COMPARED`
+    words: int | None  # of the query; None: there is none
+    in_stock: bool | None
+    include_unpublished: bool
+    is_empty: bool  # it asks for what no database could hold, and so for nothing
+
+    @property
+    def tagged(self) -> bool:
+        return "tag" in self.given and not self.is_empty
+
+
+_COMPARED = ("category", "vendor", "tag", "min_price", "max_price")
+
+
+def form_of(wanted: ProductFilter) -> FilterForm:
+    return FilterForm(
+        given=frozenset(name for name in _COMPARED if getattr(wanted, name) is not None),
+        words=len(words_of(wanted.q)) if wanted.q is not None else None,
+        in_stock=wanted.in_stock,
+        include_unpublished=wanted.include_unpublished,
+        is_empty=not all(is_storable(text or "") for text in (wanted.category, wanted.vendor, wanted.tag)),
+    )
+
+
+def values_of(wanted: ProductFilter, dialect: str) -> dict[str, Any]:
+    """What `conditions` and the search compare with, by name."""
+    values: dict[str, Any] = {name: getattr(wanted, name) for name in _COMPARED}
+    for name in ("min_price", "max_price"):
+        if values[name] is not None:
+            values[name] = _bounded(values[name])
+    return values | (search_values(wanted.q, dialect) if wanted.q is not None else {})
+
+
+def conditions(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
+    """All but the query's, which is the search index's."""
+    if form.is_empty:
+        return [false()]
+    found: list[ColumnElement[bool]] = []
+    if not form.include_unpublished:
+        found.append(ProductRow.status == literal_column("'active'", String()))
+    if "category" in form.given:
+        # One id, and not a list of them: the products of one category stand in an index in every order.
+        by_slug, by_name = (
+            select(CategoryRow.id).where(column == bind("category", String())).scalar_subquery()
+            for column in (CategoryRow.slug, CategoryRow.name)
         )
-        statement = statement.where(available if wanted.in_stock else ~available)
-    return statement
+        found.append(ProductRow.category_id == func.coalesce(by_slug, by_name))
+    if "vendor" in form.given:
+        found.append(ProductRow.vendor == bind("vendor", String()))
+    if "tag" in form.given:
+        found += [_TAGGED.tag == bind("tag", String()), _TAGGED.product_id == ProductRow.id]
+    return found + _of_variants(form, bind)
+
+
+def _of_variants(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if in_range := in_price_range(form, bind):
+        found.append(exists().where(VariantRow.product_id == ProductRow.id, *in_range))
+    if form.in_stock is not None:
+        some = exists().where(VariantRow.product_id == ProductRow.id, is_available())
+        found.append(some if form.in_stock else ~some)
+    return found
+
+
+def in_price_range(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
+    """Of one variant."""
+    found: list[ColumnElement[bool]] = []
+    if "min_price" in form.given:
+        found.append(VariantRow.price >= bind("min_price", BigInteger()))
+    if "max_price" in form.given:
+        found.append(VariantRow.price <= bind("max_price", BigInteger()))
+    return found
+
+
+def is_available() -> ColumnElement[bool]:
+    """As `entities.Variant.available` has it."""
+    return or_(VariantRow.stock.is_(None), VariantRow.stock > 0, VariantRow.inventory_policy == "continue")
+
+
+def is_sold_out() -> ColumnElement[bool]:
+    """The opposite, word for word as the index of these has it: SQLite compares no values, but the text."""
+    return and_(VariantRow.stock <= literal_column("0"), VariantRow.inventory_policy != literal_column("'continue'"))
+
+
+def narrow(statement: S, wanted: ProductFilter, dialect: str) -> S:
+    return statement.where(*conditions(form_of(wanted), filled(values_of(wanted, dialect))))
 
 
 def _bounded(price: int) -> int:

@@ -1,11 +1,23 @@
 """Tables of the catalogue. Rows are read as `entities`; nothing outside `repository` and `storage` sees these."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, PlainOrder
+
+_SOLD_OUT = text("stock <= 0 AND inventory_policy != 'continue'")
+# What lists are ordered by, by the names of its indexes.
+_SORTS = {"created": "created_at", "updated": "updated_at", "title": "title_order", "price": "price_min"}
+
+
+def _in_order(name: str, *, after: Sequence[str]) -> list[Index]:
+    """An index for each order of products. It ends with the status: who may not see drafts passes over them in the
+    index, however many they are.
+    """
+    return [Index(f"{name}_{sort}", *after, column, "id", "status") for sort, column in _SORTS.items()]
 
 
 class CategoryRow(Base):
@@ -19,10 +31,10 @@ class CategoryRow(Base):
 class ProductRow(Base):
     __tablename__ = "products"
     __table_args__ = (
-        Index("ix_products_created", "created_at", "id"),
-        Index("ix_products_updated", "updated_at", "id"),
-        Index("ix_products_title", "title_order", "id"),
-        Index("ix_products_price", "price_min", "id"),
+        Index("ix_products_spread", "price_spread"),
+        *_in_order("ix_products", after=()),
+        *_in_order("ix_products_category", after=("category_id",)),
+        *_in_order("ix_products_vendor", after=("vendor",)),
     )
 
     id: Mapped[str] = mapped_column(PlainOrder, primary_key=True)
@@ -30,13 +42,14 @@ class ProductRow(Base):
     title: Mapped[str] = mapped_column(String)
     title_order: Mapped[str] = mapped_column(PlainOrder)  # folded: what `sort=title` compares
     description: Mapped[str] = mapped_column(Text)
-    vendor: Mapped[str] = mapped_column(String, index=True)
-    category_id: Mapped[str | None] = mapped_column(ForeignKey("categories.id"), index=True)
+    vendor: Mapped[str] = mapped_column(String)
+    category_id: Mapped[str | None] = mapped_column(ForeignKey("categories.id"))
     status: Mapped[str] = mapped_column(String)
     options: Mapped[list[str]]  # names, in order
     currency: Mapped[str] = mapped_column(String(3))
     price_min: Mapped[int] = mapped_column(BigInteger)  # of the variants, kept by `storage`
     price_max: Mapped[int] = mapped_column(BigInteger)
+    price_spread: Mapped[int] = mapped_column(BigInteger, server_default="0")  # from the lowest to the highest
     extra: Mapped[dict[str, str]]  # columns of an imported file that we have no field for
     version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime]
@@ -48,7 +61,8 @@ class VariantRow(Base):
     __table_args__ = (
         CheckConstraint("price >= 0", name="price_not_negative"),
         Index("ix_variants_product", "product_id", "position"),
-        Index("ix_variants_price", "price"),
+        Index("ix_variants_price", "price", "product_id"),
+        Index("ix_variants_sold_out", "product_id", sqlite_where=_SOLD_OUT, postgresql_where=_SOLD_OUT),
     )
 
     id: Mapped[str] = mapped_column(String, primary_key=True)
@@ -81,12 +95,23 @@ class ImageRow(Base):
 
 
 class TagRow(Base):
+    """With copies of what the products of a tag are ordered by, kept by `storage`: as short is the way to the first of
+    them, whether all products have the tag or one. Not of `updated_at`, which every order would have to write again.
+    """
+
     __tablename__ = "product_tags"
-    __table_args__ = (Index("ix_product_tags_tag", "tag", "product_id"),)
+    __table_args__ = (
+        Index("ix_product_tags_created", "tag", "created_at", "product_id"),
+        Index("ix_product_tags_title", "tag", "title_order", "product_id"),
+        Index("ix_product_tags_price", "tag", "price_min", "product_id"),
+    )
 
     product_id: Mapped[str] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(Integer, primary_key=True)
     tag: Mapped[str] = mapped_column(String)
+    created_at: Mapped[datetime]
+    title_order: Mapped[str] = mapped_column(PlainOrder)
+    price_min: Mapped[int] = mapped_column(BigInteger)
 
 
 class RetiredHandleRow(Base):

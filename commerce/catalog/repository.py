@@ -9,12 +9,13 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.entities import Category, Image, Product, ProductHead, Variant
-from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, keyset, narrow
+from commerce.catalog.filters import DEFAULT_SORT, ProductFilter, SortName, form_of, keyset, narrow
 from commerce.catalog.models import CategoryRow, ImageRow, ProductRow, RetiredHandleRow, TagRow, VariantRow
-from commerce.catalog.search import matching
+from commerce.catalog.search import matching, search_values, words_of
 from commerce.catalog.text import is_storable
 from core.database import Database
-from core.pagination import Keyset, Page, Slice
+from core.direct import filled
+from core.pagination import Keyset, Slice
 from core.repository import Repository, parameter_chunks, reading
 
 E = TypeVar("E", Variant, Image)
@@ -49,16 +50,10 @@ class ExtraNames:
 
 
 class ProductRepository(Repository):
-    async def page(self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int) -> Page[ProductKey]:
-        """A numbered page of keys; the best match first where there is a query and no `sort`."""
-        statement, order = self._wanted((ProductRow.id, ProductRow.version), wanted, sort)
-        found = await self.numbered_page(statement.order_by(*order.order()), page=page, size=size)
-        return Page([ProductKey(row.id, row.version) for row in found.items], page, size, found.total)
-
     async def slice(
         self, wanted: ProductFilter, sort: SortName | None, *, limit: int, after: str | None, count: bool = False
     ) -> Slice[ProductKey]:
-        """A keyset page of keys, in the order of `page`. Raises InvalidCursor."""
+        """A keyset page of keys; the best match first where there is a query and no `sort`. Raises InvalidCursor."""
         columns = (ProductRow.id, ProductRow.version)
         found = await self._slice(columns, wanted, sort, limit=limit, after=after, count=count)
         keys = [ProductKey(row.id, row.version) for row in found.items]
@@ -89,10 +84,11 @@ class ProductRepository(Repository):
     def _wanted(
         self, columns: Sequence[Any], wanted: ProductFilter, sort: SortName | None
     ) -> tuple[Select[*tuple[Any, ...]], Keyset]:
-        statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted)
-        order = keyset(sort or DEFAULT_SORT)
+        statement: Select[*tuple[Any, ...]] = narrow(select(*columns), wanted, self.dialect)
+        order = keyset(sort or DEFAULT_SORT, tagged=form_of(wanted).tagged)
         if wanted.q is not None:
-            statement, fit = matching(statement, wanted.q, self.dialect)
+            bind = filled(search_values(wanted.q, self.dialect))
+            statement, fit = matching(statement, len(words_of(wanted.q)), bind, self.dialect)
             order = order if sort else Keyset("match", fit, order.tie_breaker, descending=True)
         return statement, order
 
@@ -105,16 +101,6 @@ class ProductRepository(Repository):
             statement = statement.where(ProductRow.status == "active")
         row = (await self._session.execute(statement)).one_or_none()
         return ProductKey(row.id, row.version) if row else None
-
-    async def handle_after_rename(self, retired: str, *, include_unpublished: bool) -> str | None:
-        """The present handle of the product that was once called `retired`."""
-        if not is_storable(retired):
-            return None
-        statement = select(ProductRow.handle).join(RetiredHandleRow).where(RetiredHandleRow.handle == retired)
-        if not include_unpublished:
-            statement = statement.where(ProductRow.status == "active")
-        found: str | None = await self._session.scalar(statement)
-        return found
 
     async def lock(self, product_id: str) -> ProductKey | None:
         """The key, held against other writers until the transaction ends."""
@@ -237,6 +223,11 @@ class ProductRepository(Repository):
     async def categories_named(self, names: Sequence[str]) -> list[Category]:
         statement = select(*_CATEGORY).where(CategoryRow.name.in_(names))
         return [Category(*row) for row in await self._session.execute(statement)]
+
+    async def on_sale(self, *, at_most: int) -> int:
+        """How many products are, counted no further than asked."""
+        some = select(ProductRow.id).where(ProductRow.status == "active").limit(at_most).subquery()
+        return int(await self._session.scalar(select(func.count()).select_from(some)))
 
     async def counts(self) -> tuple[dict[str, int], int]:
         """Products by status, and variants."""

@@ -1,7 +1,8 @@
 """What makes a product valid. Pure: every fault of a product at once, each with its place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from commerce.catalog.commands import ImageData, ProductData, VariantData
@@ -103,13 +104,11 @@ def _of_variant(at: str, variant: VariantData) -> Iterator[FieldError]:
         if value is not None:
             if value != value.strip() or not value:
                 yield _fault(f"{at}/{name}", "is blank, or begins or ends with a space")
-            if not _ordinary(value):
-                yield from _text(f"{at}/{name}", value)
+            yield from _text(f"{at}/{name}", value)
     for value in variant.options.values():
         if value != value.strip():
             yield _fault(f"{at}/options", f"{value[:40]!r} begins or ends with a space")
-        if not _ordinary(value):
-            yield from _text(f"{at}/options", value)
+        yield from _text(f"{at}/options", value)
     if variant.extra:
         yield from _extra(f"{at}/extra", variant.extra)
 
@@ -139,8 +138,7 @@ def _is_web_address(url: str) -> bool:
 
 
 def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
-    tidy = all(extra) and not any(name[0].isspace() or name[-1].isspace() for name in extra)
-    if tidy and _ordinary("".join((*extra, *extra.values()))):
+    if _tidy(tuple(extra)) and not _text(pointer, "".join((*extra, *extra.values()))):
         return
     if sum(len(name) + len(value) for name, value in extra.items()) > MAX_EXTRA:
         yield _fault(pointer, f"holds more than {MAX_EXTRA} characters", "too_long")
@@ -151,12 +149,20 @@ def _extra(pointer: str, extra: dict[str, str]) -> Iterator[FieldError]:
         yield from _text(pointer, value, MAX_EXTRA)
 
 
-def _ordinary(text: str) -> bool:
-    """Whether `_text` surely has nothing to say; most texts are such, and there are millions of them."""
-    return len(text) <= MAX_TEXT and text.isascii() and "\0" not in text
+@lru_cache(maxsize=256)
+def _tidy(names: tuple[str, ...]) -> bool:
+    """The columns of a file: the same for nearly all of its rows."""
+    return all(name and name == name.strip() for name in names)
 
 
-def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterator[FieldError]:
+def _text(pointer: str, text: str, limit: int = MAX_TEXT) -> Iterable[FieldError]:
+    """Most texts are ordinary, and there are millions of them."""
+    if len(text) <= MAX_TEXT and text.isascii() and "\0" not in text:
+        return ()
+    return _of_text(pointer, text, limit)
+
+
+def _of_text(pointer: str, text: str, limit: int) -> Iterator[FieldError]:
     if len(text) > limit:
         yield _fault(pointer, f"has {len(text)} characters; at most {limit}", "too_long")
     if not is_storable(text):

@@ -9,45 +9,61 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, column, func, literal, literal_column, table
+from sqlalchemy import ColumnElement, Select, String, case, column, func, literal_column, table
 from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.models import DocumentRow, ProductRow
 from commerce.catalog.text import search_words
+from core.direct import Bind
 
 MAX_WORDS = 16
 _fts = table("product_fts", column("rowid"))
 
 
+def words_of(query: str) -> list[str]:
+    """Those that are looked for; what comes after the sixteenth is not."""
+    return search_words(query).split()[:MAX_WORDS]
+
+
+def search_values(query: str, dialect: str) -> dict[str, str]:
+    """What `matching` compares with."""
+    words = words_of(query)
+    if dialect == "sqlite":
+        terms = " ".join(f'"{word}"*' for word in words) or '""'
+    else:
+        terms = " & ".join(f"{word}:*" for word in words)
+    beginnings = {f"word_{place}": f" {word}" for place, word in enumerate(words)}
+    return {"terms": terms, "folded": search_words(query), **beginnings}
+
+
 def matching(
-    statement: Select[*tuple[Any, ...]], query: str, dialect: str
+    statement: Select[*tuple[Any, ...]], words: int, bind: Bind, dialect: str
 ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[int]]:
     """The statement narrowed to products that match, and how well they do, higher for better: 10 for each word that is
     in the title, 4 for one in the details, 1 for one in the description; and 1 where the title is just these words.
     """
-    folded = search_words(query)
-    words = folded.split()[:MAX_WORDS]
+    text = String()
     statement = statement.join(DocumentRow, DocumentRow.product_id == ProductRow.id)
+    terms = bind("terms", text)
     if dialect == "sqlite":
-        match = " ".join(f'"{word}"*' for word in words) or '""'
         statement = statement.join(_fts, _fts.c.rowid == DocumentRow.id)
-        statement = statement.where(literal_column("product_fts").op("MATCH")(match))
+        statement = statement.where(literal_column("product_fts").op("MATCH")(terms))
     else:
-        terms = func.to_tsquery("simple", " & ".join(f"{word}:*" for word in words))
         vector: ColumnElement[Any] = literal_column("product_documents.words")
-        statement = statement.where(vector.op("@@")(terms))
+        statement = statement.where(vector.op("@@")(func.to_tsquery("simple", terms)))
+    beginnings = [bind(f"word_{place}", text) for place in range(words)]
     fits = [
         case(
-            (_begins_a_word(word, DocumentRow.title, dialect), 10),
-            (_begins_a_word(word, DocumentRow.details, dialect), 4),
+            (_begins_a_word(beginning, DocumentRow.title, dialect), 10),
+            (_begins_a_word(beginning, DocumentRow.details, dialect), 4),
             else_=1,
         )
-        for word in words
+        for beginning in beginnings
     ]
-    return statement, reduce(add, fits, case((DocumentRow.title == folded, 1), else_=0))
+    return statement, reduce(add, fits, case((DocumentRow.title == bind("folded", text), 1), else_=0))
 
 
-def _begins_a_word(beginning: str, of: InstrumentedAttribute[str], dialect: str) -> ColumnElement[bool]:
-    """Of a text with one space between its words."""
+def _begins_a_word(beginning: ColumnElement[str], of: InstrumentedAttribute[str], dialect: str) -> ColumnElement[bool]:
+    """Of a text with one space between its words; the beginning has one before it."""
     position = func.instr if dialect == "sqlite" else func.strpos
-    return position(literal(" ") + of, f" {beginning}") > 0
+    return position(literal_column("' '", String()) + of, beginning) > 0

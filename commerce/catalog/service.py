@@ -12,13 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from commerce.audit.log import SYSTEM, AuditLog
 from commerce.catalog import events
 from commerce.catalog.audit import batch_facts, facts
+from commerce.catalog.checking import checked
 from commerce.catalog.commands import ProductData, data_of
 from commerce.catalog.entities import Category, Product
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
 from commerce.catalog.repository import ProductRepository, SkuOwner
-from commerce.catalog.rules import MAX_DESCRIPTION, RESERVED_HANDLES, faults
+from commerce.catalog.rules import RESERVED_HANDLES
 from commerce.catalog.storage import Save, add_categories, delete_product, save_products
-from commerce.catalog.text import clean_html, slugify
+from commerce.catalog.text import slugify
 from core.clock import Clock
 from core.database import WriteSession
 from core.errors import AppError, FieldError, StaleVersion
@@ -47,7 +48,7 @@ class CatalogService:
 
     async def create(self, data: ProductData) -> Product:
         """Raises InvalidProduct, DuplicateHandle, DuplicateSku."""
-        save = Save(new_id("prod"), _checked(data), None)
+        save = Save(new_id("prod"), checked(data), None)
         await self._save_one(save)
         product = await self._read(save.product_id)
         await self._audit.record("product.create", save.product_id, None, facts(product))
@@ -63,7 +64,7 @@ class CatalogService:
         """
         await self._lock(product_id, expected_version)
         before = await self._read(product_id)
-        data = _checked(change(data_of(before)))
+        data = checked(change(data_of(before)))
         if data == data_of(before):
             return before
         save = Save(product_id, data, before)
@@ -93,28 +94,35 @@ class CatalogService:
     async def upsert(
         self, batch: Sequence[ProductData], *, origin: str = "batch", dry_run: bool = False
     ) -> list[Outcome]:
+        """Checks the products, and does with those that are valid what `save` does."""
+        valid: list[ProductData] = []
+        refused: dict[int, Outcome] = {}
+        for index, data in enumerate(batch):
+            try:
+                valid.append(checked(data))
+            except InvalidProduct as error:
+                refused[index] = Outcome("failed", error)
+        saved = iter(await self.save(valid, origin=origin, dry_run=dry_run))
+        return [refused[index] if index in refused else next(saved) for index in range(len(batch))]
+
+    async def save(
+        self, batch: Sequence[ProductData], *, origin: str = "batch", dry_run: bool = False
+    ) -> list[Outcome]:
         """Creates or replaces products by handle; each is atomic, and one that fails keeps no other from being saved.
 
-        Handles must be distinct within the batch. Products that are as they should be are not written. `origin` is what
-        the batch is part of, the subject of its one entry in the audit log.
+        They are as `checked` gives them, their handles distinct. Products that are as they should be are not written.
+        `origin` is what the batch is part of, the subject of its one entry in the audit log.
         """
-        outcomes: list[Outcome | None] = [None] * len(batch)
+        outcomes: list[Outcome] = [Outcome("unchanged")] * len(batch)
         saves: dict[int, Save] = {}
         handles = [data.handle for data in batch]
         ids = await (self._products.ids_by_handle(handles) if dry_run else self._products.lock_by_handle(handles))
         before = {product.head.handle: product for product in await self._products.products(list(ids.values()))}
-        for index, data in enumerate(batch):
-            try:
-                checked = _checked(data)
-            except InvalidProduct as error:
-                outcomes[index] = Outcome("failed", error)
-                continue
-            old = before.get(data.handle)
-            checked = _with_known_sizes(checked, old)
-            if old is not None and data_of(old) == checked:
-                outcomes[index] = Outcome("unchanged")
-            else:
-                saves[index] = Save(old.head.id if old else new_id("prod"), checked, old)
+        for index, given in enumerate(batch):
+            old = before.get(given.handle)
+            data = _with_known_sizes(given, old)
+            if old is None or data_of(old) != data:
+                saves[index] = Save(old.head.id if old else new_id("prod"), data, old)
         errors = await (self._refusals(saves) if dry_run else self._save_each(saves))
         for index, save in saves.items():
             if index in errors:
@@ -123,7 +131,7 @@ class CatalogService:
                 outcomes[index] = Outcome("updated" if save.before else "created")
         if not dry_run:
             await self._record(origin, [save for index, save in saves.items() if index not in errors])
-        return [outcome for outcome in outcomes if outcome is not None]
+        return outcomes
 
     async def _record(self, origin: str, saves: list[Save]) -> None:
         if saves:
@@ -247,19 +255,3 @@ def _with_known_sizes(data: ProductData, old: Product | None) -> ProductData:
         for image in data.images
     ]
     return replace(data, images=tuple(images))
-
-
-def _checked(data: ProductData) -> ProductData:
-    """The product with clean HTML and tidy names. Raises InvalidProduct with every fault."""
-    found = faults(data)
-    if not found:
-        category = data.category.strip() if data.category is not None else None
-        description = clean_html(data.description)
-        data = replace(data, description=description, vendor=data.vendor.strip(), category=category)
-        if len(description) > MAX_DESCRIPTION:  # `&` became `&amp;`: stored, it could not be imported again
-            found = faults(data)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        detail = f"{found[0].pointer.removeprefix('/')} {found[0].message}{more}"
-        raise InvalidProduct(detail, errors=tuple(found))
-    return data

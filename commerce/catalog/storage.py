@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, delete, update
+from sqlalchemy import delete, update
 
 from commerce.catalog.commands import SINGLE_VARIANT, ImageData, ProductData, VariantData, data_of
 from commerce.catalog.entities import Category, Product
@@ -23,7 +23,7 @@ from commerce.catalog.models import (
 from commerce.catalog.text import fold, search_words
 from commerce.catalog.uploaded import uploaded_id
 from core.bulk import Row, insert_rows, update_rows
-from core.database import Base, WriteSession
+from core.database import WriteSession, table_of
 from core.ids import new_id
 from core.repository import parameter_chunks
 
@@ -53,19 +53,19 @@ async def save_products(
     """
     new = [save for save in saves if save.before is None]
     changed = [save for save in saves if save.before is not None]
-    await insert_rows(session, _table(ProductRow), [_product(save, categories, now) for save in new])
-    await update_rows(session, _table(ProductRow), [_product(save, categories, now) for save in changed], key="id")
+    await insert_rows(session, table_of(ProductRow), [_product(save, categories, now) for save in new])
+    await update_rows(session, table_of(ProductRow), [_product(save, categories, now) for save in changed], key="id")
     await _retire_handles(session, saves)
     await _save_variants(session, saves)
     await _replace_images(session, saves)
-    await _replace_tags(session, saves)
-    await insert_rows(session, _table(DocumentRow), [_document(save) for save in new])
-    await update_rows(session, _table(DocumentRow), [_document(save) for save in changed], key="product_id")
+    await _replace_tags(session, saves, now)
+    await insert_rows(session, table_of(DocumentRow), [_document(save) for save in new])
+    await update_rows(session, table_of(DocumentRow), [_document(save) for save in changed], key="product_id")
 
 
 async def add_categories(session: WriteSession, categories: Iterable[Category]) -> None:
     rows = [{"id": category.id, "name": category.name, "slug": category.slug} for category in categories]
-    await insert_rows(session, _table(CategoryRow), rows)
+    await insert_rows(session, table_of(CategoryRow), rows)
 
 
 async def delete_product(session: WriteSession, product_id: str) -> None:
@@ -88,6 +88,7 @@ def _product(save: Save, categories: dict[str, Category], now: datetime) -> Row:
         "currency": data.currency,
         "price_min": min(prices),
         "price_max": max(prices),
+        "price_spread": max(prices) - min(prices),
         "extra": data.extra,
         "version": save.version,
         "created_at": before.head.created_at if before else now,
@@ -104,7 +105,7 @@ async def _retire_handles(session: WriteSession, saves: Sequence[Save]) -> None:
         for save in saves
         if save.before and save.before.head.handle != save.data.handle
     ]
-    await insert_rows(session, _table(RetiredHandleRow), renamed)
+    await insert_rows(session, table_of(RetiredHandleRow), renamed)
 
 
 async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
@@ -128,8 +129,8 @@ async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
     for ids in parameter_chunks(moved_skus):
         # Two variants may swap their SKUs: the unique constraint is checked row by row.
         await session.execute(update(VariantRow).where(VariantRow.id.in_(ids)).values(sku=None))
-    await update_rows(session, _table(VariantRow), changed, key="id")
-    await insert_rows(session, _table(VariantRow), new)
+    await update_rows(session, table_of(VariantRow), changed, key="id")
+    await insert_rows(session, table_of(VariantRow), new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ async def _replace_images(session: WriteSession, saves: Sequence[Save]) -> None:
             _image(ids.pop(image.url, "") or image.id or new_id("img"), save.product_id, position, image)
             for position, image in enumerate(save.data.images)
         ]
-    await insert_rows(session, _table(ImageRow), rows)
+    await insert_rows(session, table_of(ImageRow), rows)
 
 
 def _image(image_id: str, product_id: str, position: int, image: ImageData) -> Row:
@@ -194,17 +195,30 @@ def _image(image_id: str, product_id: str, position: int, image: ImageData) -> R
     }
 
 
-async def _replace_tags(session: WriteSession, saves: Sequence[Save]) -> None:
-    touched = [save for save in saves if save.before is None or save.before.tags != save.data.tags]
+async def _replace_tags(session: WriteSession, saves: Sequence[Save], now: datetime) -> None:
+    """With each tag goes what its products are ordered by."""
+    touched = [save for save in saves if save.before is None or _tags_differ(save.before, save.data)]
     cleared = [save.product_id for save in touched if save.before and save.before.tags]
     if cleared:
         await session.execute(delete(TagRow).where(TagRow.product_id.in_(cleared)))
     rows = [
-        {"product_id": save.product_id, "position": position, "tag": tag}
+        {
+            "product_id": save.product_id,
+            "position": position,
+            "tag": tag,
+            "created_at": save.before.head.created_at if save.before else now,
+            "title_order": fold(save.data.title),
+            "price_min": min(variant.price for variant in save.data.variants),
+        }
         for save in touched
         for position, tag in enumerate(save.data.tags)
     ]
-    await insert_rows(session, _table(TagRow), rows)
+    await insert_rows(session, table_of(TagRow), rows)
+
+
+def _tags_differ(before: Product, data: ProductData) -> bool:
+    was = before.tags, before.head.title, before.head.price_min
+    return was != (data.tags, data.title, min(variant.price for variant in data.variants))
 
 
 def _document(save: Save) -> Row:
@@ -219,9 +233,3 @@ def _document(save: Save) -> Row:
         "details": details[:MAX_DETAILS],
         "description": search_words(data.description),
     }
-
-
-def _table(row: type[Base]) -> Table:
-    table = row.__table__
-    assert isinstance(table, Table)  # noqa: S101  every model here is mapped to a table
-    return table

@@ -6,6 +6,7 @@ import unicodedata
 
 import nh3
 
+_CLEANER = nh3.Cleaner()  # what is allowed, put together once
 _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")  # linear also for a text of nothing but <
 _PRE = re.compile(r'(<pre(?: [\w-]+="[^"]*")*>)\n')
 _MAX_LOOKS = 10  # two are enough for all but a few in ten thousand random texts
@@ -37,7 +38,7 @@ def clean_html(body: str) -> str:
         return body.replace("\xa0", "&nbsp;")
     # A tag that is taken out can leave its children where a parser would not: a second look puts them right.
     for _ in range(_MAX_LOOKS):
-        cleaned = _as_read(nh3.clean(body))
+        cleaned = _as_read(_CLEANER.clean(body))
         if cleaned == body:
             break
         body = cleaned

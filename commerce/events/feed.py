@@ -7,7 +7,7 @@ from commerce.events.filter import EventFilter
 from commerce.events.visibility import may_be_given
 from core.database import Database
 from core.eventlog import EventLog, event_id, position_of
-from core.streams.broadcast import Broadcast, Draining, Shared, Subscription, TooSlow
+from core.streams.broadcast import Broadcast, Draining, Shared, Subscription, TakeAtOnce, TooSlow
 
 _PAGE = 500
 
@@ -21,13 +21,23 @@ class EventFeed:
     """
 
     def __init__(
-        self, database: Database, broadcast: Broadcast, wanted: EventFilter, *, kind: str, after: str | None
+        self,
+        database: Database,
+        broadcast: Broadcast,
+        wanted: EventFilter,
+        *,
+        kind: str,
+        after: str | None,
+        at_once: TakeAtOnce | None = None,
     ) -> None:
-        """`after` None: from now on. `kind` of stream is for the metrics."""
+        """`after` None: from now on. `kind` of stream is for the metrics. `at_once` is called while `take` waits, with
+        what it would return, and returns whether the client has it now; it must not wait.
+        """
         self._database = database
         self._broadcast = broadcast
         self._wanted = wanted
         self._kind = kind
+        self._at_once = at_once
         self._position = position_of(after) if after is not None else -1
         self._subscription: Subscription | None = None
         self._page: list[Shared] | None = None  # found, and not taken
@@ -55,7 +65,7 @@ class EventFeed:
 
     @property
     def cursor(self) -> str:
-        """Where to go on: all up to it was taken, or not wanted."""
+        """Where to go on, when `take` has ended: all up to it was taken, or not wanted."""
         position = self._position
         if self._caught_up and not self._page and self._subscription is not None and self._subscription.has_all:
             position = max(position, self._broadcast.position or 0)
@@ -84,19 +94,17 @@ class EventFeed:
             if page:
                 self._position = page[-1].event.position
                 return page
-        assert self._subscription is not None  # noqa: S101  so it is when it has caught up
-        if self._page and self._subscription.closed is None:
+        subscription = self._subscription
+        assert subscription is not None  # noqa: S101  so it is when it has caught up
+        if self._page and subscription.closed is None:
             page, self._page = self._page, None
             self._position = page[-1].event.position
             return page
-        while True:
-            taken = await self._subscription.take(seconds)
-            # What came by both ways comes once.
-            fresh = [each for each in taken if each.event.position > self._position]
-            if fresh:
-                self._position = fresh[-1].event.position
-            if fresh or not taken:
-                return fresh
+        subscription.position = self._position  # what came by both ways comes once
+        try:
+            return await subscription.take(seconds)
+        finally:
+            self._position = subscription.position
 
     def _note_end(self, *, is_last: bool) -> None:
         """After a page. What was committed since the feed subscribed waits for it."""
@@ -124,7 +132,9 @@ class EventFeed:
         return [Shared(event) for event in found]
 
     def _subscribe(self) -> None:
-        self._subscription = self._broadcast.subscribe(self._kind, self._wanted.topics(), self._wanted.wants)
+        wanted = self._wanted
+        self._subscription = self._broadcast.subscribe(self._kind, wanted.topics(), wanted.wants)
+        self._subscription.at_once = self._at_once
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:

@@ -24,7 +24,7 @@ class EventFilter:
         return and_(visible_to(self.principal), subject)
 
     def wants(self, event: Event) -> bool:
-        """Exact; `topics` only spares most of the questions."""
+        """Exact; `topics` only spares most of the questions, and `topics_of` some."""
         return (
             (not self.types or event.type in self.types)
             and (self.subject is None or event.subject == self.subject)
@@ -40,14 +40,16 @@ class EventFilter:
         return types | frozenset(f"{kind}@{each}" for kind in types for each in narrow)
 
 
-def topics_of(event: Event) -> tuple[str, ...]:
-    """What belongs to somebody is told to them and to who sees everybody's, without asking everybody else."""
+def topics_of(event: Event) -> dict[str, bool]:
+    """And whether all who follow the topic want the event. What belongs to somebody is told to them and to who sees
+    everybody's, without asking everybody else.
+    """
     subject = _subject(event.subject)
     if event.visibility not in OWNED:
-        return event.type, subject
+        return {event.type: event.visibility == "everybody", subject: False}
     author = author_of(event) if event.visibility == "direct" else None
     narrow = [*_persons(event.owner_id, author), event.visibility]
-    return *(f"{event.type}@{each}" for each in narrow), subject
+    return {**{f"{event.type}@{each}": False for each in narrow}, subject: False}
 
 
 def _persons(*ids: str | None) -> set[str]:

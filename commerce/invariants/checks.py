@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from commerce.audit.models import AuditRow
-from commerce.catalog.models import ProductRow, VariantRow
+from commerce.catalog.models import ProductRow, TagRow, VariantRow
 from commerce.orders.models import OrderLineRow, OrderRow, PaymentRow, ShipmentRow
 from core.database import ReadSession
 from core.eventlog import EventRow
@@ -115,9 +115,19 @@ def _stock_told() -> Select[str]:
 def _price_ranges() -> Select[str]:
     lowest, highest = func.min(VariantRow.price), func.max(VariantRow.price)
     joined = select(ProductRow.id).outerjoin(VariantRow, VariantRow.product_id == ProductRow.id)
-    wrong = or_(lowest.is_(None), lowest != ProductRow.price_min, highest != ProductRow.price_max)
-    grouped = joined.group_by(ProductRow.id, ProductRow.price_min, ProductRow.price_max)
+    kept = (ProductRow.price_min, ProductRow.price_max, ProductRow.price_spread)
+    wrong = or_(
+        lowest.is_(None),
+        *(it != is_kept for it, is_kept in zip((lowest, highest, highest - lowest), kept, strict=True)),
+    )
+    grouped = joined.group_by(ProductRow.id, *kept)
     return grouped.having(wrong).order_by(ProductRow.id)
+
+
+def _tag_orders() -> Select[str]:
+    copied = ("created_at", "title_order", "price_min")
+    wrong = or_(*(getattr(TagRow, name) != getattr(ProductRow, name) for name in copied))
+    return select(ProductRow.id).join(TagRow).where(wrong).distinct().order_by(ProductRow.id)
 
 
 INVARIANTS = (
@@ -133,4 +143,5 @@ INVARIANTS = (
     Invariant("stock_floor", "No stock is below nothing where overselling is denied.", _stock_floor),
     Invariant("stock_told", "A variant's stock is what the event log told last.", _stock_told),
     Invariant("price_ranges", "A product's price range is that of its variants.", _price_ranges),
+    Invariant("tag_orders", "The products of a tag are ordered there by what they say themselves.", _tag_orders),
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +42,7 @@ class OperationRegistry:
     """
 
     def __init__(self, database: Database, hub: Hub, *, look_seconds: float = _LOOK_SECONDS) -> None:
+        self.on_changed: Callable[[], None] = lambda: None  # told when another process has changed something too
         self._database = database
         self._hub = hub
         self._look_seconds = look_seconds
@@ -137,6 +138,7 @@ class OperationRegistry:
             self._known.clear()
             self._missing.clear()
             self._policies = _policies(rows)
+            self.on_changed()
         self._seen = told
 
     async def _load(self, sha256: str) -> None:

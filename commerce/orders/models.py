@@ -13,6 +13,8 @@ class OrderRow(Base):
     __table_args__ = (
         Index("ix_orders_placed", "placed_at", "id"),
         Index("ix_orders_user", "user_id", "placed_at", "id"),
+        Index("ix_orders_state", "state", "placed_at", "id"),
+        Index("ix_orders_email", "email", "placed_at", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -20,7 +22,7 @@ class OrderRow(Base):
     id: Mapped[str] = mapped_column(PlainOrder, unique=True)
     user_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))  # None: placed with a key of the shop's own
     email: Mapped[str] = mapped_column(String)
-    state: Mapped[str] = mapped_column(String, index=True)
+    state: Mapped[str] = mapped_column(String)
     currency: Mapped[str] = mapped_column(String(3))
     # As it was applied; no reference, because promotions end.
     promotion_id: Mapped[str | None] = mapped_column(String)
@@ -53,10 +55,11 @@ class PaymentRow(Base):
     __table_args__ = (
         UniqueConstraint("order_id", "reference"),
         CheckConstraint("amount > 0", name="amount_positive"),
+        Index("ix_payments_order_id", "order_id", "id"),
     )
 
     id: Mapped[str] = mapped_column(PlainOrder, primary_key=True)
-    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), index=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
     reference: Mapped[str] = mapped_column(String)  # of the payment provider; one payment a reference
@@ -65,9 +68,10 @@ class PaymentRow(Base):
 
 class ShipmentRow(Base):
     __tablename__ = "shipments"
+    __table_args__ = (Index("ix_shipments_order_id", "order_id", "id"),)
 
     id: Mapped[str] = mapped_column(PlainOrder, primary_key=True)
-    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), index=True)
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"))
     carrier: Mapped[str] = mapped_column(String)
     tracking_number: Mapped[str | None] = mapped_column(String)
     tracking_url: Mapped[str | None] = mapped_column(String)

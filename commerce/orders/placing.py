@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from commerce.accounts.principal import Principal
 from commerce.orders.commands import PlaceOrder
+from commerce.orders.entities import Line
 from commerce.orders.errors import OutOfStock, UnknownVariant
 from commerce.orders.rules import MAX_QUANTITY, email_address
-from commerce.orders.stock import Offer
+from commerce.orders.stock import Level, Offer
 from core.errors import FieldError, Invalid
 from core.money import CurrencyMismatch, Money
 
@@ -67,6 +68,30 @@ def require_stock(merged: Sequence[Choice], left: dict[str, int | None]) -> None
             available=first.stock or 0,
             errors=faults,
         )
+
+
+def lines_of(merged: Sequence[Choice], left: dict[str, int | None]) -> tuple[Line, ...]:
+    return tuple(
+        Line(
+            variant_id=choice.offer.variant_id,
+            product_id=choice.offer.product_id,
+            sku=choice.offer.sku,
+            title=choice.offer.title,
+            quantity=choice.quantity,
+            unit_price=choice.offer.price,
+            stock_taken=left[choice.offer.variant_id] is not None,
+        )
+        for choice in merged
+    )
+
+
+def levels_of(merged: Sequence[Choice], left: dict[str, int | None]) -> list[Level]:
+    """Of the tracked ones."""
+    return [
+        Level(choice.offer.product_id, choice.offer.variant_id, choice.offer.sku, stock, on_sale=True)
+        for choice in merged
+        if (stock := left[choice.offer.variant_id]) is not None
+    ]
 
 
 def email_of(command: PlaceOrder, principal: Principal) -> str:

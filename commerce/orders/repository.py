@@ -9,10 +9,10 @@ from sqlalchemy import Row, select
 from commerce.accounts.principal import Principal
 from commerce.catalog.text import is_storable
 from commerce.orders.entities import AppliedPromotion, Line, Order, Payment, Shipment
-from commerce.orders.filters import OrderFilter, narrow, visible_to
+from commerce.orders.filters import NEWEST, OrderFilter, narrow, visible_to
 from commerce.orders.models import OrderLineRow, OrderRow, PaymentRow, ShipmentRow
 from core.money import Money
-from core.pagination import Keyset, Page, Slice
+from core.pagination import Slice
 from core.repository import Repository
 
 _HEAD = (
@@ -31,7 +31,6 @@ _HEAD = (
     OrderRow.placed_at,
     OrderRow.updated_at,
 )
-_NEWEST = Keyset("placed_at", OrderRow.placed_at, OrderRow.id, descending=True)  # type: ignore[arg-type]
 _Children = dict[str, list[Any]]
 PARTS = frozenset({"lines", "payments", "shipments"})  # the fields of an order that are tables of their own
 
@@ -60,13 +59,6 @@ class OrderRepository(Repository):
         rows = (await self._session.execute(select(*_HEAD).where(named, visible_to(principal)))).all()
         return {order.id: order for order in await self._with(rows, parts)}
 
-    async def page(self, wanted: OrderFilter, principal: Principal, *, page: int, size: int) -> Page[Order]:
-        """A numbered page, newest first. Five statements."""
-        found = await self.numbered_page(
-            narrow(select(*_HEAD).where(visible_to(principal)), wanted).order_by(*_NEWEST.order()), page=page, size=size
-        )
-        return Page(await self._with(found.items, PARTS), page, size, found.total)
-
     async def slice(
         self,
         wanted: OrderFilter,
@@ -78,8 +70,8 @@ class OrderRepository(Repository):
         parts: Collection[str] = PARTS,
     ) -> Slice[Order]:
         """A keyset page, newest first. One statement, and one for each part. Raises InvalidCursor."""
-        statement = select(*_HEAD, OrderRow.placed_at.label("sort_value")).where(visible_to(principal))
-        found = await self.keyset_page(narrow(statement, wanted), _NEWEST, limit=limit, after=after, count=count)
+        statement = narrow(select(*_HEAD, OrderRow.placed_at.label("sort_value")), wanted, principal)
+        found = await self.keyset_page(statement, NEWEST, limit=limit, after=after, count=count)
         return Slice(await self._with(found.items, parts), found.cursors, found.has_next, found.total)
 
     async def _with(self, heads: Sequence[Row[Any]], parts: Collection[str]) -> list[Order]:

@@ -2,28 +2,28 @@
 
 from typing import Any
 
-from sqlalchemy import Table, insert, update
+from sqlalchemy import insert, update
 
 from commerce.accounts.principal import Principal
 from commerce.audit.log import AuditLog
 from commerce.events.envelope import EventType
 from commerce.orders import pricing
 from commerce.orders.commands import CancelOrder, PayOrder, PlaceOrder, ShipOrder
-from commerce.orders.entities import Order, Payment, State
+from commerce.orders.entities import AppliedPromotion, Order, Payment, State
 from commerce.orders.errors import OrderNotFound, OrderNotYours, Overpayment, PaymentReferenceUsed
 from commerce.orders.events import order_event, stock_changed
 from commerce.orders.jobs import tell_of_order
-from commerce.orders.models import OrderLineRow, OrderRow, PaymentRow, ShipmentRow
-from commerce.orders.placing import Choice, choices, email_of, require_stock, shipping_of
+from commerce.orders.models import OrderRow, PaymentRow, ShipmentRow
+from commerce.orders.placing import choices, email_of, levels_of, lines_of, require_stock, shipping_of
 from commerce.orders.repository import OrderRepository
 from commerce.orders.rules import require_valid, web_address
 from commerce.orders.states import next_state
 from commerce.orders.stock import Level, Stock
+from commerce.orders.storage import add_order
 from commerce.promotions.entities import Promotion
 from commerce.promotions.errors import PromotionNotApplicable
 from commerce.promotions.repository import PromotionRepository
 from core import eventlog
-from core.bulk import insert_rows
 from core.clock import Clock
 from core.database import WriteSession
 from core.errors import FieldError, Invalid
@@ -62,14 +62,28 @@ class OrderService:
         state: State = "paid" if pricing.total(subtotal, discount, shipping).amount == 0 else "placed"
         left = await self._stock.take({choice.offer.variant_id: choice.quantity for choice in merged})
         require_stock(merged, left)
-        levels = _levels(merged, left)
+        levels = levels_of(merged, left)
         await self._stock.changed(levels)
-        order_id = new_id("ord")
-        await self._insert(order_id, email, state, promotion, discount, shipping)
-        await insert_rows(
-            self._session, _LINES, [_line(order_id, at, choice, left) for at, choice in enumerate(merged)]
+        order = await add_order(
+            self._session,
+            Order(
+                id=new_id("ord"),
+                number=0,  # the database's to give
+                user_id=self._principal.user_id,
+                email=email,
+                state=state,
+                currency=self._currency,
+                lines=lines_of(merged, left),
+                promotion=AppliedPromotion(promotion.id, promotion.code, promotion.title) if promotion else None,
+                discount=discount,
+                shipping=shipping,
+                payments=(),
+                shipments=(),
+                version=1,
+                placed_at=self._now,
+                updated_at=self._now,
+            ),
         )
-        order = await self._read(order_id)
         await tell_of_order(self._session, self._jobs, order)
         kinds: list[EventType] = ["order.placed", "order.paid"] if state == "paid" else ["order.placed"]
         await self._finish("order.place", None, order, kinds, levels)
@@ -155,27 +169,6 @@ class OrderService:
             raise PromotionNotApplicable(f"no promotion {code[:100]!r} applies now", errors=(fault,))
         return promotion
 
-    async def _insert(
-        self, order_id: str, email: str, state: State, promotion: Promotion | None, discount: Money, shipping: Money
-    ) -> None:
-        await self._session.execute(
-            insert(OrderRow).values(
-                id=order_id,
-                user_id=self._principal.user_id,
-                email=email,
-                state=state,
-                currency=self._currency,
-                promotion_id=promotion.id if promotion else None,
-                promotion_code=promotion.code if promotion else None,
-                promotion_title=promotion.title if promotion else None,
-                discount=discount.amount,
-                shipping=shipping.amount,
-                version=1,
-                placed_at=self._now,
-                updated_at=self._now,
-            )
-        )
-
     async def _locked(self, order_id: str) -> Order:
         """The order, held first of all that is locked here. Raises OrderNotFound, OrderNotYours."""
         order = await self._orders.lock(order_id, self._principal)
@@ -202,33 +195,6 @@ class OrderService:
         await self._audit.record(action, after.id, _audited(before) if before else None, _audited(after))
         events = [order_event(kind, after) for kind in kinds] + [stock_changed(level) for level in levels or ()]
         await eventlog.append(self._session, events, self._now)
-
-
-_LINES: Table = OrderLineRow.__table__  # type: ignore[assignment]
-
-
-def _line(order_id: str, position: int, choice: Choice, left: dict[str, int | None]) -> dict[str, Any]:
-    offer = choice.offer
-    return {
-        "order_id": order_id,
-        "position": position,
-        "variant_id": offer.variant_id,
-        "product_id": offer.product_id,
-        "sku": offer.sku,
-        "title": offer.title,
-        "quantity": choice.quantity,
-        "unit_price": offer.price.amount,
-        "stock_taken": left[offer.variant_id] is not None,
-    }
-
-
-def _levels(merged: list[Choice], left: dict[str, int | None]) -> list[Level]:
-    """Of the tracked ones."""
-    return [
-        Level(choice.offer.product_id, choice.offer.variant_id, choice.offer.sku, stock, on_sale=True)
-        for choice in merged
-        if (stock := left[choice.offer.variant_id]) is not None
-    ]
 
 
 def _audited(order: Order) -> dict[str, Any]:

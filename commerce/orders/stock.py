@@ -7,9 +7,9 @@ the transaction ends. A change of stock changes the product: its version rises.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
 
-from sqlalchemy import Row, Select, case, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, or_, select, update
 
 from commerce.catalog.commands import SINGLE_VARIANT
 from commerce.catalog.models import ProductRow, VariantRow
@@ -17,6 +17,7 @@ from commerce.catalog.text import is_storable
 from commerce.orders.commands import OrderLine
 from core.database import WriteSession
 from core.money import Money
+from core.prepared import Prepared, listed, numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,12 @@ class Stock:
         """What each line names, None where nothing on sale has that id or SKU; their products are locked."""
         ids = [line.variant_id for line in lines if line.variant_id is not None and is_storable(line.variant_id)]
         skus = [line.sku for line in lines if line.sku is not None and is_storable(line.sku)]
-        named = or_(VariantRow.id.in_(ids), VariantRow.sku.in_(skus))
-        locked = await self._lock(select(VariantRow.product_id).where(named))
-        statement = select(*_OFFERED).join(ProductRow).where(named, ProductRow.id.in_(locked))
-        offers = [_offer(row) for row in await self._session.execute(statement.where(ProductRow.status == "active"))]
+        named, also, locked = numbered("id", ids), numbered("sku", skus), dict[str, str]()
+        if self._session.get_bind().dialect.name != "sqlite":  # where whoever writes holds everything
+            rows = await _locking(len(named), len(also)).run(self._session, named | also)
+            locked = numbered("locked", [product_id for (product_id,) in rows])
+        statement = _offered(len(named), len(also), len(locked))
+        offers = [_offer(*row) for row in await statement.run(self._session, named | also | locked)]
         by_id = {offer.variant_id: offer for offer in offers}
         by_sku = {offer.sku: offer for offer in offers}
         return [by_id.get(line.variant_id or "") if line.sku is None else by_sku.get(line.sku) for line in lines]
@@ -78,16 +81,8 @@ class Stock:
 
         A variant that is missing from the answer has too little; the transaction then has to be rolled back.
         """
-        wanted = case(dict(quantities), value=VariantRow.id)
-        enough = or_(VariantRow.stock.is_(None), VariantRow.stock >= wanted, VariantRow.inventory_policy == "continue")
-        rows = await self._session.execute(
-            update(VariantRow)
-            .where(VariantRow.id.in_(quantities), enough)
-            .values(stock=VariantRow.stock - wanted)
-            .returning(VariantRow.id, VariantRow.stock),
-            execution_options={"synchronize_session": False},
-        )
-        return {row.id: row.stock for row in rows}
+        wanted = numbered("id", list(quantities)) | numbered("quantity", list(quantities.values()))
+        return dict(await _taking(len(wanted) // 2).run(self._session, wanted))
 
     async def give_back(self, quantities: Mapping[str, int], product_ids: Sequence[str]) -> list[Level]:
         """To variants of these products that still exist and are tracked."""
@@ -104,20 +99,67 @@ class Stock:
 
     async def changed(self, levels: Sequence[Level]) -> None:
         """Raises the versions of the products whose stock changed."""
-        await self._session.execute(
-            update(ProductRow)
-            .where(ProductRow.id.in_({level.product_id for level in levels}))
-            .values(version=ProductRow.version + 1, updated_at=self._now),
-            execution_options={"synchronize_session": False},
-        )
+        products = numbered("id", sorted({level.product_id for level in levels}))
+        await _raising(len(products)).run(self._session, products | {"now": self._now})
 
-    async def _lock(self, product_ids: Sequence[str] | Select[str]) -> dict[str, bool]:
+    async def _lock(self, product_ids: Sequence[str]) -> dict[str, bool]:
         """Those of the products that there are, held against other writers, and whether each is on sale."""
         statement = select(ProductRow.id, ProductRow.status).where(ProductRow.id.in_(product_ids))
         rows = await self._session.execute(statement.order_by(ProductRow.id).with_for_update())
         return {row.id: row.status == "active" for row in rows}
 
 
-def _offer(row: Row[*tuple[Any, ...]]) -> Offer:
-    title = row.title if row.options == SINGLE_VARIANT else f"{row.title} - {' / '.join(row.options.values())}"
-    return Offer(row.id, row.product_id, row.sku, title, Money(row.price, row.currency), row.stock)
+def _named(ids: int, skus: int) -> ColumnElement[bool]:
+    return VariantRow.id.in_(listed(VariantRow.id, "id", ids)) | VariantRow.sku.in_(listed(VariantRow.sku, "sku", skus))
+
+
+@lru_cache(maxsize=64)
+def _locking(ids: int, skus: int) -> Prepared:
+    of_named = select(VariantRow.product_id).where(_named(ids, skus))
+    return Prepared(select(ProductRow.id).where(ProductRow.id.in_(of_named)).order_by(ProductRow.id).with_for_update())
+
+
+@lru_cache(maxsize=64)
+def _offered(ids: int, skus: int, locked: int) -> Prepared:
+    """Of none locked: all are."""
+    statement = select(*_OFFERED).join(ProductRow).where(_named(ids, skus), ProductRow.status == "active")
+    if locked:
+        statement = statement.where(ProductRow.id.in_(listed(ProductRow.id, "locked", locked)))
+    return Prepared(statement)
+
+
+@lru_cache(maxsize=8)
+def _taking(count: int) -> Prepared:
+    ids = listed(VariantRow.id, "id", count)
+    quantities = listed(VariantRow.stock, "quantity", count)
+    wanted = case(*((VariantRow.id == each, quantity) for each, quantity in zip(ids, quantities, strict=True)))
+    enough = or_(VariantRow.stock.is_(None), VariantRow.stock >= wanted, VariantRow.inventory_policy == "continue")
+    return Prepared(
+        update(VariantRow)
+        .where(VariantRow.id.in_(ids), enough)
+        .values(stock=VariantRow.stock - wanted)
+        .returning(VariantRow.id, VariantRow.stock)
+    )
+
+
+@lru_cache(maxsize=8)
+def _raising(count: int) -> Prepared:
+    return Prepared(
+        update(ProductRow)
+        .where(ProductRow.id.in_(listed(ProductRow.id, "id", count)))
+        .values(version=ProductRow.version + 1, updated_at=bindparam("now"))
+    )
+
+
+def _offer(
+    variant_id: str,
+    product_id: str,
+    sku: str | None,
+    options: dict[str, str],
+    price: int,
+    stock: int | None,
+    title: str,
+    currency: str,
+) -> Offer:
+    named = title if options == SINGLE_VARIANT else f"{title} - {' / '.join(options.values())}"
+    return Offer(variant_id, product_id, sku, named, Money(price, currency), stock)

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from commerce.catalog.text import is_storable
 from commerce.promotions.commands import normal_code
@@ -11,10 +11,18 @@ from commerce.promotions.entities import Promotion
 from commerce.promotions.models import PromotionRow
 from core.money import Money
 from core.pagination import Keyset, Slice
+from core.prepared import Prepared
 from core.repository import Repository
 
 _COLUMNS = [getattr(PromotionRow, field.name) for field in fields(Promotion)]
 _NEWEST = Keyset("starts_at", PromotionRow.starts_at, PromotionRow.id, descending=True)  # type: ignore[arg-type]
+_APPLYING = select(*_COLUMNS).where(
+    PromotionRow.starts_at <= bindparam("now"),
+    PromotionRow.ends_at > bindparam("now"),
+    PromotionRow.currency.is_(None) | (PromotionRow.currency == bindparam("currency")),
+)
+_BY_CODE = Prepared(_APPLYING.where(PromotionRow.code == bindparam("code")).order_by(PromotionRow.id))
+_BY_ITSELF = Prepared(_APPLYING.where(PromotionRow.code.is_(None)).order_by(PromotionRow.id))
 
 
 class PromotionRepository(Repository):
@@ -41,11 +49,11 @@ class PromotionRepository(Repository):
         normal = normal_code(code) if code is not None else None
         if code is not None and normal is None:
             return None
-        statement = select(*_COLUMNS).where(
-            PromotionRow.code == normal if normal is not None else PromotionRow.code.is_(None),
-            PromotionRow.starts_at <= now,
-            PromotionRow.ends_at > now,
-            PromotionRow.currency.is_(None) | (PromotionRow.currency == currency),
+        values = {"now": now, "currency": currency}
+        rows = await (
+            _BY_ITSELF.run(self._session, values)
+            if normal is None
+            else _BY_CODE.run(self._session, values | {"code": normal})
         )
-        found = [Promotion(*row) for row in await self._session.execute(statement.order_by(PromotionRow.id))]
+        found = [Promotion(*row) for row in rows]
         return max(found, key=lambda promotion: promotion.discount_on(subtotal).amount, default=None)

@@ -13,16 +13,28 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import SessionTransaction
 
 from core.clock import Clock
-from core.database import Database, WriteSession
+from core.database import Database, WriteSession, table_of
 from core.ids import new_id
 from core.jobs.entities import COLUMNS, FINISHED, Job, JobFinished, JobNotFound, JobNotRetryable
 from core.jobs.models import JobEngineRow, JobRow
 from core.jobs.registry import Args, JobType
+from core.prepared import Prepared
 
 if TYPE_CHECKING:
     from core.jobs.engine import Door
 
 _FORGOTTEN_AT_ONCE = 500
+_TABLE = table_of(JobRow)
+_NEW = {"progress": 0.0, "steps": {}, "attempts": 0, "failures": 0, "crashes": 0, "dispatch": 1}
+_GIVEN = ("id", "name", "queue", "owner_id", "state", "args", "dedup_key", "priority", "created_at", "run_at")
+# By the dialect. Nothing comes back where the key is taken.
+_INSERT = {
+    dialect: Prepared(
+        module.insert(_TABLE).on_conflict_do_nothing(index_elements=["name", "dedup_key"]).returning(_TABLE.c.id),
+        [*_NEW, *_GIVEN],
+    )
+    for dialect, module in {"sqlite": sqlite, "postgresql": postgresql}.items()
+}
 
 
 async def engine_versions(database: Database) -> tuple[str | None, str]:
@@ -80,7 +92,7 @@ class Jobs:
         not, for as long as it is remembered. A higher priority runs first, within its queue.
         """
         now = self._clock.now()
-        row: dict[str, Any] = {
+        row: dict[str, Any] = _NEW | {
             "id": new_id("job"),
             "name": job.name,
             "queue": job.queue,
@@ -89,23 +101,15 @@ class Jobs:
             "args": from_json(to_json(args)),
             "dedup_key": dedup_key,
             "priority": priority,
-            "progress": 0.0,
-            "steps": {},
-            "attempts": 0,
-            "failures": 0,
-            "crashes": 0,
-            "dispatch": 1,
             "created_at": now,
             "run_at": now + (delay or timedelta()),
         }
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        statement = insert(JobRow).values(row).on_conflict_do_nothing(index_elements=["name", "dedup_key"])
-        made = (await session.execute(statement.returning(*COLUMNS))).one_or_none()
-        if made is None:
+        if not await _INSERT[session.get_bind().dialect.name].run(session, row):
             same = select(*COLUMNS).where(JobRow.name == job.name, JobRow.dedup_key == dedup_key)
             return Job(*(await session.execute(same)).one())
-        await self.dispatch(session, made.id, job.queue, 1, priority=priority, delay=delay or timedelta())
-        return Job(*made)
+        await self.dispatch(session, row["id"], job.queue, 1, priority=priority, delay=delay or timedelta())
+        values: list[Any] = [row.get(column.key) for column in COLUMNS]
+        return Job(*values)
 
     async def dispatch(
         self, session: WriteSession, job_id: str, queue: str, dispatch: int, *, priority: int, delay: timedelta

@@ -1,13 +1,14 @@
 """From the tailer to the clients of this process: each event is handed to those that asked for its topics.
 
 A client has room for so many events. One whose room is full is closed and let go: it loses its place, and no event, for
-the log keeps them. Nobody waits for anybody else.
+the log keeps them. Nobody waits for anybody else. A client that waits for events and can take them without waiting gets
+them where it stands, and its task sleeps on.
 """
 
 import asyncio
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
@@ -27,6 +28,7 @@ _READERS = 4  # of the log at a time: when all clients of a server come back at 
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
 T = TypeVar("T")
+TakeAtOnce = Callable[[Sequence["Shared"]], bool]
 
 
 class TooSlow(Exception):
@@ -55,51 +57,82 @@ class Shared:
 
 
 class Subscription:
-    """Per client, until `Broadcast.unsubscribe`. `closed`: why it gets nothing any more."""
+    """Per client, until `Broadcast.unsubscribe`. `closed`: why it gets nothing any more.
+
+    `position`: of the last event that the client has. `at_once` is called while `take` waits, with what that would
+    return, and returns whether the client has it now; it must not wait.
+    """
+
+    __slots__ = (
+        *("_kind", "_limit", "_lost", "_queue", "_waits", "_woken"),
+        *("at_once", "closed", "position", "topics", "wants"),
+    )
 
     def __init__(self, kind: str, topics: Collection[str], wants: Callable[[Event], bool], limit: int) -> None:
         self.topics = topics
         self.wants = wants
+        self.at_once: TakeAtOnce | None = None
         self.closed: Exception | None = None
+        self.position = -1
+        self._waits = False
         self._lost = False
         self._kind = kind
         self._limit = limit
         self._queue: list[Shared] = []
         self._woken = asyncio.Event()
 
-    def offer(self, shared: Shared) -> None:
+    def offer(self, events: Sequence[Shared]) -> None:
         # Also where it is closed: `has_all` is to know of it.
         if self._lost:
             return
-        if len(self._queue) >= self._limit:
+        if len(self._queue) + len(events) > self._limit:
             SLOW.labels(self._kind).inc()
             self._queue.clear()
             self._lost = True
             self.close(TooSlow())
-            return
-        self._queue.append(shared)
-        self._woken.set()
+        elif self._waits and self._takes(events):
+            self.position = events[-1].event.position
+        else:
+            self._queue += events
+            self._wake()
+
+    def _takes(self, events: Sequence[Shared]) -> bool:
+        return self.at_once is not None and events[0].event.position > self.position and self.at_once(events)
 
     def close(self, reason: Exception) -> None:
         """The first reason counts."""
         if self.closed is None:
             self.closed = reason
+        self._wake()
+
+    def _wake(self) -> None:
+        self._waits = False
         self._woken.set()
 
     async def take(self, seconds: float | None = None) -> list[Shared]:
-        """All that came, in order, as soon as there is something; nothing after so many seconds.
+        """All that came after its position, in order, as soon as there is something; nothing after so many seconds.
 
         Raises why it was closed, now and ever after: TooSlow, Draining, or what else it was closed with.
         """
+        while True:
+            await self._wait(seconds)
+            if self.closed is not None:
+                raise self.closed
+            taken, self._queue = self._queue, []
+            new = [each for each in taken if each.event.position > self.position]
+            if new:
+                self.position = new[-1].event.position
+            if new or not taken:
+                return new
+
+    async def _wait(self, seconds: float | None) -> None:
         if not self._queue and self.closed is None:
             self._woken.clear()
+            self._waits = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._woken.wait()
-        if self.closed is not None:
-            raise self.closed
-        taken, self._queue = self._queue, []
-        return taken
+            self._waits = False
 
     @property
     def has_all(self) -> bool:
@@ -108,12 +141,14 @@ class Subscription:
 
 
 class Broadcast:
-    """`async with Broadcast(tailer, topics_of, draining):` One per process."""
+    """`async with Broadcast(tailer, topics_of, draining):` One per process. `topics_of` an event says for each whether
+    all who subscribed to it want the event, and need not be asked.
+    """
 
     def __init__(
         self,
         tailer: Tailer,
-        topics_of: Callable[[Event], Collection[str]],
+        topics_of: Callable[[Event], Mapping[str, bool]],
         draining: asyncio.Event,
         *,
         clock: Clock | None = None,
@@ -197,12 +232,24 @@ class Broadcast:
         return lambda: self._at_drain.pop(call, None)
 
     def _receive(self, events: Sequence[Event]) -> None:
-        for shared in self._remember(events):
-            event = shared.event
-            candidates = [self._subscriptions.get(topic, {}) for topic in self._topics_of(event)]
-            for subscription in {each: None for found in candidates for each in found}:
-                if subscription.wants(event):
-                    subscription.offer(shared)
+        made = self._remember(events)
+        if len(made) == 1:  # as most come: no list for each of a thousand clients
+            for subscription in self._listeners(made[0].event):
+                subscription.offer(made)
+            return
+        wanted: defaultdict[Subscription, list[Shared]] = defaultdict(list)
+        for shared in made:
+            for subscription in self._listeners(shared.event):
+                wanted[subscription].append(shared)
+        for subscription, found in wanted.items():
+            subscription.offer(found)
+
+    def _listeners(self, event: Event) -> Iterable[Subscription]:
+        found: dict[Subscription, None] = {}
+        for topic, all_want_it in self._topics_of(event).items():
+            subscribed = self._subscriptions.get(topic, {})
+            found |= subscribed if all_want_it else {each: None for each in subscribed if each.wants(event)}
+        return found
 
     def _remember(self, events: Sequence[Event]) -> list[Shared]:
         """The last two to four thousand."""

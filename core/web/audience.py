@@ -6,10 +6,42 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.web.errors import ErrorRenderer, install_error_handlers
 from core.web.middleware.catch_all import CatchAllMiddleware
+from core.web.table import RouteTable
+
+
+class Application(FastAPI):
+    """FastAPI with the layers that are listed, and no net of Starlette's around them: CatchAllMiddleware, the root's in
+    the end, answers what nobody handled. Nor is there FastAPI's telemetry, or a second limit of bodies.
+
+    One inside of another shares that one's handlers: it is `framed` by its layers.
+    """
+
+    def __init__(self, *, framed: bool = False, **options: Any) -> None:
+        super().__init__(openapi_url=None, docs_url=None, redoc_url=None, **options)
+        self._framed = framed
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = RouteTable(self.router)
+        if not self._framed:
+            app = ExceptionMiddleware(app, self.exception_handlers)
+        for layer, positional, named in reversed(self.user_middleware):
+            app = layer(app, *positional, **named)
+        return app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
 
 
 def new_app(
@@ -20,20 +52,13 @@ def new_app(
     outside: Sequence[Middleware] = (),
     inside: Sequence[Middleware] = (),
     **options: Any,
-) -> FastAPI:
+) -> Application:
     """An application with its own middleware, error shape and docs policy: no docs unless it serves them itself.
 
     `outside` wraps the catch-all (security headers, CORS: what an error needs too), `inside` is wrapped by it.
     """
-    app = FastAPI(
-        title=title,
-        version=version,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        middleware=[*outside, Middleware(CatchAllMiddleware, render=render), *inside],
-        **options,
-    )
+    layers = [*outside, Middleware(CatchAllMiddleware, render=render), *inside]
+    app = Application(title=title, version=version, middleware=layers, **options)
     install_error_handlers(app, render)
     return app
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from starlette.requests import Request
 
 from core.web.errors import ContentTooLarge, UnsupportedMediaType
+from core.web.headers import headers_of
 
 
 class InflatingRequest(Request):
@@ -29,7 +30,8 @@ def decoded(request: Request, limit: int) -> Request:
 
 def is_gzipped(request: Request) -> bool:
     """Whether Content-Encoding says so. Raises UnsupportedMediaType for any other."""
-    encoding = request.headers.get("content-encoding", "").strip().lower() or "identity"
+    given = headers_of(request.scope).get(b"content-encoding", b"").decode("latin-1")
+    encoding = given.strip().lower() or "identity"
     if encoding not in ("gzip", "x-gzip", "identity"):
         raise UnsupportedMediaType(f"Content-Encoding {encoding[:40]!r} is not read; send gzip or none")
     return encoding != "identity"

@@ -2,12 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from starlette.responses import Response
 
 from core.errors import StaleVersion
 
+T = TypeVar("T")
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
@@ -55,6 +57,17 @@ def not_modified(headers: dict[str, str]) -> Response:
     """`headers` are those of the 200. Compression adds its Vary to answers with a body alone (RFC 9110, 15.4.5)."""
     vary = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
     return Response(status_code=304, headers={**headers, "Vary": vary})
+
+
+async def unchanged(
+    read: Callable[..., Awaitable[T | None]], headers_of: Callable[[T], dict[str, str]], if_none_match: str | None
+) -> Response | None:
+    """The 304 for a caller whose copy is current. It is found by `read(only_keys=True)`: it costs no serialisation."""
+    found = await read(only_keys=True) if if_none_match is not None else None
+    if found is None:
+        return None
+    headers = headers_of(found)
+    return not_modified(headers) if is_current(if_none_match, headers["ETag"]) else None
 
 
 def tag_of(versions: Iterable[tuple[str, int]], *more: object) -> str:

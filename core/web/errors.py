@@ -183,13 +183,8 @@ def install_error_handlers(app: FastAPI, render: ErrorRenderer) -> None:
             return None
         return render(failure, connection.scope)
 
-    async def answer_bug(connection: HTTPConnection, exc: Exception) -> Response:
-        """For what fails outside CatchAllMiddleware. Starlette raises it on, so that the root's logs it."""
-        return render(failure_of(exc), connection.scope)
-
     for kind in (AppError, HTTPException, RequestValidationError, WebSocketRequestValidationError):
         app.add_exception_handler(kind, handle)  # type: ignore[arg-type]
-    app.add_exception_handler(Exception, answer_bug)
     app.add_exception_handler(WebSocketException, _close_as_told)  # type: ignore[arg-type]
 
 

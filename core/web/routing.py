@@ -1,7 +1,6 @@
 """The route class of what takes bodies: gzip within a bound, and clear refusals of what is not read."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fastapi import params
 from fastapi.routing import APIRoute
@@ -9,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.web.bodies import decoded, require_json
+from core.web.reads import Handler
 
 
 class BodyRoute(APIRoute):
@@ -17,8 +17,11 @@ class BodyRoute(APIRoute):
     reads_body: ClassVar[bool] = True  # False: the operation takes it in itself, as it comes
     max_body_bytes: ClassVar[int]  # as the application holds it: what was sent, or what it inflates to
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    def get_route_handler(self) -> Handler:
+        return self.around(super().get_route_handler())
+
+    def around(self, handle: Handler) -> Handler:
+        """What is done before and after an operation, whoever finds its arguments."""
         field = self.body_field
         takes_json = field is not None and not isinstance(field.field_info, params.Form)
         optional = field is not None and not field.field_info.is_required()

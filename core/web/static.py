@@ -1,4 +1,5 @@
 """Static files, read once: a pure ASGI app over bytes in memory, with ETag, gzip, ranges and immutable hashed names.
+What nobody asks for is not in memory: documentation pages take megabytes.
 
 `/app.css` revalidates; `/app.1f3a5c7e.css`, the address that `path()` gives, never changes and is cached for a year.
 """
@@ -8,6 +9,8 @@ import hashlib
 import mimetypes
 import re
 from dataclasses import dataclass, field
+from functools import partial
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from anyio import to_thread
@@ -26,14 +29,24 @@ _NOUGHT = re.compile(r"q=0(\.0*)?")
 
 @dataclass(slots=True)
 class _File:
-    body: bytes
+    path: Path
     media_type: str
     digest: str
     compressible: bool
+    kept: bytes | None = field(default=None)
     zipped: bytes | None = field(default=None)
 
+    async def body(self) -> bytes:
+        """Raises NotFound where it is another file than at the start: its address stands for what it was."""
+        if self.kept is None:
+            body = await to_thread.run_sync(self.path.read_bytes)
+            if _digest(BytesIO(body)) != self.digest:
+                raise NotFound("the file was changed while the server runs")
+            self.kept = body
+        return self.kept
 
-class PreloadedFiles:
+
+class HashedFiles:
     """Per process. `folders` maps a path prefix (`""` for none) to a folder whose files are served below it."""
 
     def __init__(self, folders: dict[str, Path]) -> None:
@@ -45,10 +58,10 @@ class PreloadedFiles:
                     self._load("/".join(part for part in (prefix, path.relative_to(folder).as_posix()) if part), path)
 
     def _load(self, name: str, path: Path) -> None:
-        body = path.read_bytes()
+        with path.open("rb") as content:
+            digest = _digest(content)
         media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        digest = hashlib.blake2b(body, digest_size=8).hexdigest()
-        self._files[name] = _File(body, media_type, digest, path.suffix in _COMPRESSIBLE)
+        self._files[name] = _File(path, media_type, digest, path.suffix in _COMPRESSIBLE)
         stem, _, ending = name.rpartition(".")
         self._hashed[f"{stem}.{digest}.{ending}"] = name
 
@@ -82,7 +95,7 @@ class PreloadedFiles:
         }
         if is_current(request.get(b"if-none-match"), tag):
             return Response(status_code=304, headers=headers)
-        body = file.body
+        body = await file.body()
         bounds = wanted_range(scope, len(body), tag)
         if bounds is not None:
             headers["ETag"] = tag
@@ -92,6 +105,10 @@ class PreloadedFiles:
             body = file.zipped
             headers["Content-Encoding"] = "gzip"
         return file_response(scope, body, bounds, media_type=file.media_type, headers=headers)
+
+
+def _digest(content: BufferedReader | BytesIO) -> str:
+    return hashlib.file_digest(content, partial(hashlib.blake2b, digest_size=8)).hexdigest()
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

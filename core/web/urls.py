@@ -12,3 +12,9 @@ def route_path(scope: Scope) -> str:
     """The address as the application that has the scope now matches it: without the prefix and the mounts before it."""
     path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
     return path if path.startswith("/") else f"/{path}"
+
+
+def mounted_at(scope: Scope) -> str:
+    """The mounts before the application that has the scope now, without a proxy's prefix."""
+    root_path: str = scope.get("root_path", "")
+    return root_path[len(scope.get("app_root_path", root_path)) :]

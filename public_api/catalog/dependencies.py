@@ -8,16 +8,16 @@ from fastapi import Depends, Header
 from commerce.accounts.principal import Principal
 from commerce.catalog.commands import CreateProduct, UpdateProduct
 from commerce.catalog.entities import PRODUCT, Product
-from commerce.catalog.repository import ProductRepository
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.service import CatalogService
 from commerce.catalog.writing import changing, creation
-from core.web.dependencies import ReadSessionDep, ResourcesDep, WriteSessionDep
+from core.web.dependencies import ResourcesDep, WriteSessionDep
 from public_api.auth import CatalogWriter, PrincipalDep
 from public_api.once import Once, OnceDep
 
 
-async def get_products(session: ReadSessionDep) -> ProductRepository:
-    return ProductRepository(session)
+async def get_reader(resources: ResourcesDep) -> CatalogReader:
+    return CatalogReader(resources.database)
 
 
 async def get_catalog(session: WriteSessionDep, resources: ResourcesDep, principal: PrincipalDep) -> CatalogService:
@@ -44,7 +44,7 @@ async def get_desk(principal: CatalogWriter, once: OnceDep) -> CatalogDesk:
     return CatalogDesk(once, principal)
 
 
-ProductsDep = Annotated[ProductRepository, Depends(get_products, scope="function")]
+ReaderDep = Annotated[CatalogReader, Depends(get_reader)]
 CatalogDep = Annotated[CatalogService, Depends(get_catalog, scope="function")]
 DeskDep = Annotated[CatalogDesk, Depends(get_desk)]
 IfNoneMatch = Annotated[

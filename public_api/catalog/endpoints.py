@@ -1,20 +1,25 @@
 """REST v1 of the catalogue."""
 
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
+from commerce.catalog.sharing import PRODUCTS
 from core.errors import FieldError, Invalid, StaleVersion
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.pagination import MAX_DEPTH
-from core.web.conditional import expected_version, is_current, not_modified, tag_of, version_tag
+from core.projections.items import array, page_json
+from core.web.conditional import expected_version, unchanged, version_tag
 from core.web.idempotency import InvalidIdempotencyKey
+from core.web.response_cache import share
+from core.web.responses import json_response
 from public_api.auth import CatalogWriter, PrincipalDep
-from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ProductsDep
-from public_api.catalog.reading import cache_headers, product_filter
+from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ReaderDep
+from public_api.catalog.reading import item_headers, offer, page_headers, product_filter
 from public_api.catalog.schemas import (
     CategoryList,
     PageQuery,
@@ -22,7 +27,6 @@ from public_api.catalog.schemas import (
     ProductCreate,
     ProductPage,
     ProductUpdate,
-    category_schema,
     create_command,
     product_schema,
     update_command,
@@ -56,26 +60,24 @@ _ORDER = {
     **superseded("/public/v2/products", date(2026, 11, 22)),
 )
 async def list_products(
-    response: Response,
+    request: Request,
     query: Annotated[PageQuery, Query()],
     principal: PrincipalDep,
-    products: ProductsDep,
+    reader: ReaderDep,
     if_none_match: IfNoneMatch = None,
-) -> ProductPage | Response:
+) -> Response:
     """Numbered pages, 10,000 products deep at most; v2 has no such bound. With `q` and no `sort`, best match first."""
     if query.page * query.size > MAX_DEPTH:
         fault = FieldError("/query/page", "too_deep", f"page times size is over {MAX_DEPTH}")
         raise Invalid("this deep, use /public/v2/products, which pages by cursor", errors=(fault,))
-    found = await products.page(product_filter(query, principal), query.sort, page=query.page, size=query.size)
-    tag = tag_of(((key.id, key.version) for key in found.items), found.page, found.size, found.total)
-    headers = cache_headers(principal, tag)
-    if is_current(if_none_match, tag):
-        return not_modified(headers)
-    response.headers.update(headers)
-    items = await products.products([key.id for key in found.items])
-    return ProductPage(
-        items=[product_schema(item) for item in items], page=found.page, size=found.size, total=found.total
-    )
+    wanted = product_filter(query, principal)
+    read = partial(reader.page, wanted, query.sort, page=query.page, size=query.size)
+    headers_of = partial(page_headers, principal)
+    if current := await unchanged(read, headers_of, if_none_match):
+        return current
+    found = await read()
+    offer(request, principal, PRODUCTS)
+    return json_response(page_json(found), headers_of(found))
 
 
 @router.get(
@@ -90,26 +92,24 @@ async def list_products(
 )
 async def get_product(
     request: Request,
-    response: Response,
     id_or_handle: str,
     principal: PrincipalDep,
-    products: ProductsDep,
+    reader: ReaderDep,
     if_none_match: IfNoneMatch = None,
-) -> Product | Response:
+) -> Response:
     """By id or by handle; a handle of the past leads to the present one."""
     unpublished = principal.sees_unpublished
-    key = await products.key_of(id_or_handle, include_unpublished=unpublished)
-    if key is None:
-        handle = await products.handle_after_rename(id_or_handle, include_unpublished=unpublished)
-        if handle is None:
-            raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
-        return RedirectResponse(request.url_for("public:v1:get_product", id_or_handle=handle), status_code=301)
-    headers = cache_headers(principal, version_tag(key.version))
-    if is_current(if_none_match, headers["ETag"]):
-        return not_modified(headers)
-    (product,) = await products.products([key.id])
-    response.headers.update(headers)
-    return product_schema(product)
+    read = partial(reader.one, id_or_handle, include_unpublished=unpublished)
+    headers_of = partial(item_headers, principal)
+    if current := await unchanged(read, headers_of, if_none_match):
+        return current
+    if (item := await read()) is not None:
+        offer(request, principal, item.id)
+        return json_response(item.json, headers_of(item))
+    handle = await reader.handle_after_rename(id_or_handle, include_unpublished=unpublished)
+    if handle is None:
+        raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
+    return RedirectResponse(request.url_for("public:v1:get_product", id_or_handle=handle), status_code=301)
 
 
 @router.post(
@@ -169,6 +169,7 @@ async def delete_product(
 
 
 @router.get("/categories", summary="List categories", response_model=CategoryList)
-async def list_categories(products: ProductsDep) -> CategoryList:
+async def list_categories(request: Request, reader: ReaderDep) -> Response:
     """All of them, by name."""
-    return CategoryList(items=[category_schema(category) for category in await products.categories()])
+    share(request.scope, (PRODUCTS,), points=0)
+    return json_response(f'{{"items":{array(await reader.categories())}}}')

@@ -1,16 +1,20 @@
 """REST v2 of the catalogue: v1 with keyset pages."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 
 from commerce.catalog.filters import DEFAULT_SORT
+from commerce.catalog.sharing import PRODUCTS
 from core.pagination import InvalidCursor
-from core.web.conditional import is_current, not_modified, tag_of
+from core.projections.items import slice_json
+from core.web.conditional import unchanged
+from core.web.responses import json_response
 from public_api.auth import PrincipalDep
-from public_api.catalog.dependencies import IfNoneMatch, ProductsDep
-from public_api.catalog.reading import cache_headers, product_filter
-from public_api.catalog.schemas import ProductSlice, SliceQuery, product_schema
+from public_api.catalog.dependencies import IfNoneMatch, ReaderDep
+from public_api.catalog.reading import offer, product_filter, slice_headers
+from public_api.catalog.schemas import ProductSlice, SliceQuery
 from public_api.errors import problems
 from public_api.routing import public_router
 
@@ -26,29 +30,18 @@ router = public_router(tags=["Catalogue"])
 )
 async def list_products(
     request: Request,
-    response: Response,
     query: Annotated[SliceQuery, Query()],
     principal: PrincipalDep,
-    products: ProductsDep,
+    reader: ReaderDep,
     if_none_match: IfNoneMatch = None,
-) -> ProductSlice | Response:
+) -> Response:
     """Pages by cursor, as deep as the catalogue is; `Link` has the address of the next page."""
-    found = await products.slice(
-        product_filter(query, principal),
-        query.sort or DEFAULT_SORT,
-        limit=query.limit,
-        after=query.after,
-        count=query.count,
-    )
-    tag = tag_of(((key.id, key.version) for key in found.items), found.next_cursor, found.total)
-    headers = cache_headers(principal, tag)
-    if found.next_cursor is not None:
-        following = request.url.include_query_params(after=found.next_cursor)
-        headers["Link"] = f'<{following}>; rel="next"'
-    if is_current(if_none_match, tag):
-        return not_modified(headers)
-    response.headers.update(headers)
-    items = [product_schema(item) for item in await products.products([key.id for key in found.items])]
-    if query.count:
-        return ProductSlice(items=items, next=found.next_cursor, total=found.total)
-    return ProductSlice(items=items, next=found.next_cursor)
+    wanted = product_filter(query, principal)
+    sort = query.sort or DEFAULT_SORT
+    read = partial(reader.slice, wanted, sort, limit=query.limit, after=query.after, count=query.count)
+    headers_of = partial(slice_headers, principal, request)
+    if current := await unchanged(read, headers_of, if_none_match):
+        return current
+    found = await read()
+    offer(request, principal, PRODUCTS)
+    return json_response(slice_json(found), headers_of(found))

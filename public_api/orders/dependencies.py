@@ -9,12 +9,12 @@ from fastapi import Depends, Header, Query
 from commerce.accounts.principal import Principal
 from commerce.orders.entities import ORDER, Order
 from commerce.orders.filters import FILTERS, OrderFilter
-from commerce.orders.repository import OrderRepository
+from commerce.orders.reading import OrderReader
 from commerce.orders.service import OrderService
 from core.database import WriteSession
 from core.errors import FieldError, Invalid
 from core.pagination import MAX_DEPTH
-from core.web.dependencies import ReadSessionDep
+from core.web.dependencies import ResourcesDep
 from public_api.auth import RequireScope
 from public_api.once import Once, OnceDep, RequiredOnceDep
 from public_api.orders.schemas import OrderQuery
@@ -62,11 +62,11 @@ FilterDep = Annotated[OrderFilter, Depends(OrderFilters())]
 PageDep = Annotated[PageNumber, Depends(Pagination(MAX_DEPTH))]
 
 
-async def get_orders(session: ReadSessionDep) -> OrderRepository:
-    return OrderRepository(session)
+async def get_reader(resources: ResourcesDep, principal: OrdersReader) -> OrderReader:
+    return OrderReader(resources.database, principal)
 
 
-OrdersDep = Annotated[OrderRepository, Depends(get_orders, scope="function")]
+ReaderDep = Annotated[OrderReader, Depends(get_reader)]
 
 
 @dataclass(frozen=True, slots=True)

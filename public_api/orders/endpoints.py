@@ -1,5 +1,6 @@
 """REST v1 of orders."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
@@ -19,20 +20,22 @@ from commerce.promotions.errors import PromotionNotApplicable
 from core.errors import Invalid
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.money import CurrencyMismatch
-from core.web.conditional import cache_headers, is_current, not_modified, tag_of, version_tag
+from core.projections.items import page_json
+from core.web.conditional import unchanged, version_tag
 from core.web.dependencies import SettingsDep
 from core.web.idempotency import IdempotencyKeyRequired, InvalidIdempotencyKey
+from core.web.responses import json_response
 from public_api.errors import problems
 from public_api.openapi import KEY_REQUIRED
 from public_api.orders.dependencies import (
     DeskDep,
     FilterDep,
     IfNoneMatch,
-    OrdersDep,
-    OrdersReader,
     PageDep,
     PlacingDeskDep,
+    ReaderDep,
 )
+from public_api.orders.reading import item_headers, page_headers
 from public_api.orders.schemas import (
     Order,
     OrderCreate,
@@ -105,22 +108,17 @@ async def place_order(
     responses={**_answers(200, "The orders", "/items/0/id"), 304: {"description": "Not modified"}},
 )
 async def list_orders(
-    response: Response,
     wanted: FilterDep,
     paging: PageDep,
-    principal: OrdersReader,
-    orders: OrdersDep,
+    reader: ReaderDep,
     if_none_match: IfNoneMatch = None,
-) -> OrderPage | Response:
+) -> Response:
     """Newest first. Customers see their own; staff and the shop's own keys see all."""
-    found = await orders.page(wanted, principal, page=paging.page, size=paging.size)
-    tag = tag_of(((order.id, order.version) for order in found.items), found.page, found.size, found.total)
-    headers = cache_headers(tag, public=False)
-    if is_current(if_none_match, tag):
-        return not_modified(headers)
-    response.headers.update(headers)
-    items = [order_schema(order) for order in found.items]
-    return OrderPage(items=items, page=found.page, size=found.size, total=found.total)
+    read = partial(reader.page, wanted, page=paging.page, size=paging.size)
+    if current := await unchanged(read, page_headers, if_none_match):
+        return current
+    found = await read()
+    return json_response(page_json(found), page_headers(found))
 
 
 @router.get(
@@ -130,22 +128,14 @@ async def list_orders(
     operation_id="get_order",
     responses={**_answers(200, "The order"), 304: {"description": "Not modified"}, **problems(OrderNotFound)},
 )
-async def get_order(
-    response: Response,
-    order_id: str,
-    principal: OrdersReader,
-    orders: OrdersDep,
-    if_none_match: IfNoneMatch = None,
-) -> Order | Response:
+async def get_order(order_id: str, reader: ReaderDep, if_none_match: IfNoneMatch = None) -> Response:
     """One of another customer is not found."""
-    order = await orders.get(order_id, principal)
-    if order is None:
+    read = partial(reader.one, order_id)
+    if current := await unchanged(read, item_headers, if_none_match):
+        return current
+    if (order := await read()) is None:
         raise OrderNotFound(f"no order {order_id[:100]!r}")
-    headers = cache_headers(version_tag(order.version), public=False)
-    if is_current(if_none_match, headers["ETag"]):
-        return not_modified(headers)
-    response.headers.update(headers)
-    return order_schema(order)
+    return json_response(order.json, item_headers(order))
 
 
 @router.post(

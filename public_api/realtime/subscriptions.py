@@ -1,9 +1,9 @@
 """The channels that one socket follows, each by a feed of its own and a task that carries it to the socket."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +17,7 @@ from core.errors import RateLimited
 from core.eventlog import CursorTooOld, Event
 from core.pagination import InvalidCursor
 from core.resources import Resources
-from core.streams.broadcast import Broadcast, Draining, TooSlow
+from core.streams.broadcast import Broadcast, Draining, Shared, TooSlow
 from core.web.errors import failure_of, report
 from core.web.sockets.connection import RESTART, TOO_SLOW, Ending, FrameSocket
 from core.web.sockets.prepared import Prepared
@@ -118,7 +118,10 @@ class Subscriptions:
 
     async def _carry(self, name: str, followed: _Followed, wanted: EventFilter, form: Form, after: str | None) -> None:
         """Until the socket ends. Never so that `cursor` is ahead of what was sent."""
-        async with EventFeed(self._resources.database, self._broadcast, wanted, kind=KIND, after=after) as feed:
+        at_once = partial(self._send_at_once, form)
+        async with EventFeed(
+            self._resources.database, self._broadcast, wanted, kind=KIND, after=after, at_once=at_once
+        ) as feed:
             followed.cursor = cursor = feed.cursor
             await self._socket.send(Subscribed(channel=name, cursor=cursor))
             while True:
@@ -133,6 +136,10 @@ class Subscriptions:
                         return
                     sent += len(piece)
                     followed.cursor = batch[sent - 1].event.id
+
+    def _send_at_once(self, form: Form, events: Sequence[Shared]) -> bool:
+        """Then the feed's cursor moves, and the channel's with it when it ends."""
+        return self._socket.send_at_once([shared.form(form) for shared in events])
 
 
 @lru_cache(_NAMES)

@@ -125,3 +125,11 @@ async def test_exact_limit_counts_several_at_once() -> None:
     verdicts = [await limiter.hit(limit, "ada", cost) for cost in (8, 3, 2)]
 
     assert [(verdict.allowed, verdict.remaining) for verdict in verdicts] == [(True, 2), (False, 2), (True, 0)]
+
+
+async def test_looking_at_a_smoothed_limit_counts_nothing(time: Time) -> None:
+    limiter, limit = MemoryLimiter(time), Limit("points", 10, 60, smoothed=True)
+
+    looks = [await limiter.peek(limit, "ada") for _ in range(3)]
+
+    assert looks == [Verdict(allowed=True, remaining=10, reset_seconds=60)] * 3

@@ -365,3 +365,33 @@ async def test_trim_during_a_read_makes_no_gap(database: Database) -> None:
             return
 
     assert [event.subject for event in found] == ["b", "c"]
+
+
+async def test_what_changed_is_told_once_it_is_committed_and_before_its_writer_goes_on(
+    sqlite_database: Database,
+) -> None:
+    told: list[tuple[int, set[tuple[str, str]]]] = []
+
+    def tell(changes: Collection[tuple[str, str]]) -> None:
+        told.append((committed, set(changes)))
+
+    sqlite_database.on_changed, committed = tell, 0
+    async with sqlite_database.write() as session:
+        await append(session, [an_event("prod_1"), an_event("prod_2", "stock.changed")], NOON)
+        await append(session, [an_event("prod_1")], NOON)
+        committed = 1
+    await happen(sqlite_database)
+
+    assert told == [(1, {("product.updated", "prod_1"), ("stock.changed", "prod_2")})]
+
+
+async def test_what_is_rolled_back_is_not_told(sqlite_database: Database) -> None:
+    told: list[object] = []
+    sqlite_database.on_changed = told.append
+
+    with suppress(Discarded):
+        async with sqlite_database.write() as session:
+            await append(session, [an_event()], NOON)
+            raise Discarded
+
+    assert told == []

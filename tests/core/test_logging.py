@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import structlog
 
 from core import logging as core_logging
 from core.context import RequestContext, enter_request, leave_request
-from core.logging import configure_logging, flush_logs, write_entry
+from core.logging import configure_logging, flush_logs, timestamp, write_entry, write_later
 
 
 class Log(io.StringIO):
@@ -93,6 +94,40 @@ def test_order_is_kept(log: Log) -> None:
     assert [entry["number"] for entry in log.entries()] == list(range(5000))
 
 
+def test_entry_that_is_made_later_keeps_its_place(log: Log) -> None:
+    write_entry({"number": 1})
+    write_later(lambda *values: {"number": sum(values)}, 1, 1)
+    write_entry({"number": 3})
+
+    assert [entry["number"] for entry in log.entries()] == [1, 2, 3]
+
+
+def test_entry_that_cannot_be_made_does_not_silence_the_next(log: Log) -> None:
+    write_later(lambda number: {"number": 1 // number}, 0)
+    write_later(lambda number: {"number": 1 // number}, 1)
+
+    broken, following = log.entries()
+    assert (broken["level"], following) == ("error", {"number": 1})
+    assert "ZeroDivisionError" in broken["not_rendered"]
+
+
+@pytest.mark.parametrize("character", ["\n", "\x1b", "\x85", "\x9b", "\u2028", "\ud800", "\U0001f600"])
+def test_no_character_ends_a_line_or_reaches_a_terminal(log: Log, character: str) -> None:
+    write_entry({"path": f"/a{character}b"})
+
+    (entry,) = log.entries()
+    assert entry == {"path": f"/a{character}b"}
+    assert re.fullmatch(r"[\x20-\x7e]*\n", log.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "1970-01-01T00:00:00.000000Z"), (1_793_361_600.25, "2026-10-30T12:00:00.250000Z")],
+)
+def test_moment_is_written_in_utc(seconds: float, text: str) -> None:
+    assert timestamp(seconds) == text
+
+
 def test_standard_logging_is_forwarded(log: Log) -> None:
     logging.getLogger("uvicorn.error").info("started on %s", "port 8000")
     logging.getLogger("alembic").info("below the level of libraries")
@@ -155,7 +190,7 @@ def test_gone_stream_holds_nobody_up_and_keeps_nothing(log: Log) -> None:
 
     writer = core_logging._writer
     assert writer is not None
-    assert writer._queue.empty()
+    assert not writer._waiting
 
 
 def test_both_sides_of_a_fork_go_on_logging() -> None:

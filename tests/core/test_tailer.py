@@ -68,6 +68,19 @@ async def test_commit_wakes_the_tailer_long_before_its_poll(
         assert tailer.position == 3
 
 
+async def test_more_than_a_batch_is_read_without_waiting_for_the_poll(
+    database: Database, database_url: str, hub: MemoryHub
+) -> None:
+    seen = Seen()
+
+    async with tailing(database_url, hub, poll_seconds=60, batch=2) as tailer:
+        tailer.follow(seen)
+        await happen(database, *"abcde")
+        await until(lambda: len(seen) >= 5)
+
+    assert seen == list("abcde")
+
+
 async def test_events_of_another_process_are_found_by_the_poll(database_url: str, hub: MemoryHub) -> None:
     other, seen = Database(database_url), Seen()
 

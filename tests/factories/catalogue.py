@@ -5,6 +5,7 @@ from typing import Any
 
 from commerce.catalog.commands import ProductData
 from commerce.catalog.entities import Product
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService, Outcome
 from core.database import Database
@@ -83,5 +84,4 @@ class Catalogue:
             return {category.name: category.slug for category in await ProductRepository(session).categories()}
 
     async def renamed(self, handle: str) -> str | None:
-        async with self.database.read() as session:
-            return await ProductRepository(session).handle_after_rename(handle, include_unpublished=False)
+        return await CatalogReader(self.database).handle_after_rename(handle, include_unpublished=False)

@@ -1,12 +1,17 @@
 """One small catalogue that tests of reading share."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic_core import from_json
 
 from commerce.catalog.commands import ProductData
 from commerce.catalog.filters import ProductFilter, SortName
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService
 from core.database import Database
+from core.projections.items import Item
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product, a_variant
 
@@ -69,6 +74,19 @@ async def handles(repository: ProductRepository, keys: Any) -> list[str]:
 
 
 async def found(repository: ProductRepository, sort: SortName | None = "title", **wanted: Any) -> list[str]:
-    page = await repository.page(ProductFilter(**wanted), sort, page=1, size=100)
+    page = await repository.slice(ProductFilter(**wanted), sort, limit=100, after=None, count=True)
     assert page.total == len(page.items)
     return await handles(repository, page.items)
+
+
+async def shown(reader: CatalogReader, sort: SortName | None = "title", **wanted: Any) -> list[str]:
+    """As `found`, of what REST reads."""
+    page = await reader.page(ProductFilter(**wanted), sort, page=1, size=100)
+    part = await reader.slice(ProductFilter(**wanted), sort, limit=100, after=None, count=True)
+    assert page.items == part.items
+    assert page.total == part.total == len(page.items)
+    return handles_of(page.items)
+
+
+def handles_of(items: Sequence[Item]) -> list[str]:
+    return [from_json(item.json)["handle"] for item in items]

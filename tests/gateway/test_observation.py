@@ -7,9 +7,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from prometheus_client import REGISTRY
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from commerce.catalog.service import CatalogService
 from core.settings import Settings
+from gateway.middleware import ObserveMiddleware
 from tests.factories.products import a_product
 from tests.fixtures.application import LogEntries, new_app
 from tests.fixtures.asgi import Served, client_of, exchange, serve, websocket
@@ -277,3 +280,17 @@ async def test_client_that_leaves_while_it_sends_is_no_error_of_ours(served: Ser
     assert sent == []
     assert log_entries.application == []
     assert [(entry["status"], entry["client"]) for entry in log_entries.access] == [(499, None)]
+
+
+async def test_answer_from_before_routing_counts_under_the_label_that_it_says(log_entries: LogEntries) -> None:
+    async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
+        scope["portico.audience"], scope["portico.route"] = "public", "/public/v1/things/{id}"
+        await Response(b"kept")(scope, _receive, send)
+
+    before = observed("public", "GET", "/public/v1/things/{id}", 200)
+
+    await exchange(Served(ObserveMiddleware(answer), {}), "GET", "/public/v1/things/7")
+
+    assert observed("public", "GET", "/public/v1/things/{id}", 200) == before + 1
+    (access,) = log_entries.access
+    assert (access["audience"], access["route"]) == ("public", "/public/v1/things/{id}")

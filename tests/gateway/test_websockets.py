@@ -3,13 +3,15 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from core.web.sockets.prepared import EXTENSION, Prepared
 from gateway.websockets import SocketProtocol
 from tests.conformance.autobahn import echo
 from tests.fixtures.application import LogEntries
@@ -157,3 +159,75 @@ async def test_application_that_does_not_say_goodbye_has_its_sockets_closed(list
 
         assert await closing(peer) == 1012
     await listening.served
+
+
+class Writing:
+    """An application that writes frames at once, for as long as its socket is open."""
+
+    def __init__(self) -> None:
+        self.write: Callable[[bytes], bool] | None = None
+        self.send: Send | None = None
+        self._opened = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await echo(scope, receive, send)
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.write, self.send = scope["extensions"][EXTENSION]["write"], send
+        self._opened.set()
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    async def opened(self) -> tuple[Callable[[bytes], bool], Send]:
+        await self._opened.wait()
+        assert self.write is not None
+        assert self.send is not None
+        return self.write, self.send
+
+
+@asynccontextmanager
+async def written_to() -> AsyncIterator[tuple[ClientConnection, Callable[[bytes], bool], Send]]:
+    app = Writing()
+    async with listen(app, ws=Hasty) as listening, dial(listening, max_queue=None) as peer:
+        yield peer, *await app.opened()
+
+
+async def test_frames_are_written_at_once_behind_what_was_sent() -> None:
+    async with written_to() as (peer, write, send):
+        await send({"type": "websocket.send", "text": "first"})
+        assert write(Prepared("second").frame)
+        await send({"type": "websocket.send", "text": "third"})
+
+        assert [await peer.recv() for _ in range(3)] == ["first", "second", "third"]
+
+
+async def test_nothing_is_written_at_once_to_a_peer_that_has_to_read_first() -> None:
+    frame = Prepared("x" * 60_000).frame
+    async with written_to() as (peer, write, send):
+        peer.transport.pause_reading()
+        written = 0
+        while write(frame):
+            written += 1
+            await asyncio.sleep(0)
+        waiting = asyncio.ensure_future(send({"type": "websocket.send", "text": "last"}))
+        assert not write(frame)
+        peer.transport.resume_reading()
+        await waiting
+
+        assert [len(await peer.recv()) for _ in range(written)] == [60_000] * written
+        assert await peer.recv() == "last"
+        assert write(frame)
+
+
+@pytest.mark.parametrize("closer", ["server", "peer"])
+async def test_nothing_is_written_at_once_after_the_close_of_either_side(closer: str) -> None:
+    async with written_to() as (peer, write, send):
+        if closer == "server":
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await peer.close()
+
+        assert not write(Prepared("late").frame)
+        assert await closing(peer) == 1000

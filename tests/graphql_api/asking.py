@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from core.settings import Settings
+
 Ask: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 ON_SALE = 52  # products of the catalogue that conftest makes
 
@@ -13,6 +15,11 @@ def error_of(body: dict[str, Any]) -> dict[str, Any]:
     assert error["extensions"]["request_id"] not in ("", "-")
     found: dict[str, Any] = error
     return found
+
+
+def on_the_executor(settings: Settings) -> Settings:
+    """Of an application that plans nothing."""
+    return settings.model_copy(update={"server": settings.server.model_copy(update={"graphql_plans": False})})
 
 
 def without_cost(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What fails: foreseen errors with their code, the unforeseen masked and logged once, credentials before anything."""
+"""What fails: foreseen errors with their code, the unforeseen masked and logged once, credentials before anything.
+
+`me`, which no plan has, sends an operation to the executor.
+"""
 
 from typing import Any
 
@@ -22,8 +25,8 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) ->
 @pytest.mark.parametrize(
     ("method", "query", "path"),
     [
-        ("slice_of_heads", "{ products { nodes { id } } }", ["products"]),
-        ("variants_of", '{ product(handle: "plain") { variants { id } } }', ["product", "variants"]),
+        ("slice_of_heads", "{ me { id } products { nodes { id } } }", ["products"]),
+        ("variants_of", '{ me { id } product(handle: "plain") { variants { id } } }', ["product", "variants"]),
     ],
 )
 async def test_bug_tells_nothing_and_is_logged_once(
@@ -56,7 +59,7 @@ async def test_database_that_is_away_is_a_warning_and_retryable(
 ) -> None:
     fail_with(monkeypatch, "categories", DatabaseUnavailable(SECRET))
 
-    extensions = error_of(await ask("{ categories { id } }"))["extensions"]
+    extensions = error_of(await ask("{ me { id } categories { id } }"))["extensions"]
 
     assert (extensions["code"], extensions["retryable"]) == ("database_unavailable", True)
     assert [entry["level"] for entry in log_entries.application] == ["warning"]
@@ -80,7 +83,7 @@ async def test_each_answer_to_the_same_bad_document_has_its_own_request_id(ask: 
 async def test_error_beside_data_leaves_the_rest(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, "heads_named", RuntimeError(SECRET))
 
-    body = await ask('{ categories { slug } product(handle: "plain") { id } }')
+    body = await ask('{ me { id } categories { slug } product(handle: "plain") { id } }')
 
     assert error_of(body)["path"] == ["product"]
     assert body["data"]["product"] is None

@@ -17,8 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from core.database import DatabaseUnavailable
 from core.settings import Settings
-from graphql_api import limits
-from graphql_api import schema as schema_module
+from graphql_api import admission, limits
 from graphql_api.context import Context
 from graphql_api.scalars import DATE_TIME
 from graphql_api.schema import Operation, Schema
@@ -267,7 +266,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "parsing": (limits, "parsed"),
     "principal": (Context, "renew_principal"),
     "validation": (limits, "faults"),
-    "deprecations": (schema_module, "used"),
+    "deprecations": (admission, "used"),
     "results": (Operation, "get_results"),
 }
 

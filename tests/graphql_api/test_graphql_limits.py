@@ -97,7 +97,7 @@ async def test_document_is_parsed_and_validated_once(ask: Ask, monkeypatch: pyte
         await ask("{ categories { slug } }")
 
     assert len(made) == 1
-    assert limits.faults.strangers.cache_info().hits == 2
+    assert limits.faults.strangers.cache_info().misses == 1
     assert limits.parsed.strangers.cache_info().misses == 1
 
 
@@ -111,7 +111,7 @@ async def test_resolvers_run_each_time_though_the_document_is_cached(ask: Ask, m
 
     monkeypatch.setattr(ProductRepository, "categories", count)
     for _ in range(2):
-        await ask("{ categories { slug } }")
+        await ask("{ me { id } categories { slug } }")
 
     assert len(calls) == 2
 

@@ -4,9 +4,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic_core import from_json
 
 from commerce.catalog import filters as products
 from commerce.catalog.filters import MAX_QUERY, SORT_NAMES, ProductFilter
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.repository import ProductRepository
 from commerce.catalog.service import CatalogService
 from commerce.orders import filters as orders
@@ -58,7 +60,7 @@ async def test_both_databases_rank_by_where_the_words_are(database: Database, so
     async with database.read() as session:
         repository = ProductRepository(session)
         wanted = ProductFilter(q="Red CAP")
-        numbered = await repository.page(wanted, sort, page=1, size=100)
+        numbered = await CatalogReader(database).page(wanted, sort, page=1, size=100)
         pages, after = [], None
         while True:
             page = await repository.slice(wanted, sort, limit=2, after=after, count=True)
@@ -68,7 +70,7 @@ async def test_both_databases_rank_by_where_the_words_are(database: Database, so
                 break
 
         found = [handle for page in pages for handle in page]
-        assert found == await handles(repository, numbered.items)
+        assert found == [from_json(item.json)["handle"] for item in numbered.items]
         assert [len(page) for page in pages] == [2, 2, 2, 2, 1]
         assert page.total == numbered.total == 9
         assert found == BEST_FIRST if sort is None else sorted(found) == sorted(BEST_FIRST)
@@ -128,7 +130,7 @@ async def test_total_is_counted_only_where_it_is_asked_for(ask: Ask, resources: 
 
     with recorded(resources.database.reader) as sent:
         await ask('{ search(query: "jacket", first: 1) { nodes { handle } totalCount } }')
-    assert len(sent) == 2
+    assert ["count(" in statement for statement in sent] == [True]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Look-ahead: each field is read where it is asked for, however it is asked for, and nothing else is."""
+"""Look-ahead of the executor: each field is read where it is asked for, however it is asked for, nothing else is."""
 
 import asyncio
 import re
@@ -15,13 +15,14 @@ from commerce.orders import entities as orders
 from core.database import Database
 from core.repository import MOST_PARAMETERS
 from core.resources import Resources
+from core.settings import Settings
 from graphql_api.catalog.types import Category, Image, Product, Variant
 from graphql_api.fields import reads_of
 from graphql_api.loaders import Loaders
 from graphql_api.orders.types import Order
 from tests.factories.statements import recorded
 from tests.fixtures.application import key_with
-from tests.graphql_api.asking import Ask, error_of
+from tests.graphql_api.asking import Ask, error_of, on_the_executor
 from tests.graphql_api.ordering import ORDER, placed
 from tests.graphql_api.test_graphql_catalog import PRODUCT
 
@@ -47,6 +48,11 @@ BELOW = {
     "shipments": "shipments { id carrier }",
     **{name: f"{name} {{ amount currency }}" for name in ("subtotal", "discount", "shipping", "total")},
 }
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return on_the_executor(settings)
 
 
 def names_of(shown: type) -> list[str]:

@@ -1,5 +1,9 @@
-"""What storefronts ask: the answers of REST, in a number of statements that is known, and the same for 1 and for 50."""
+"""What storefronts ask: the answers of REST, in a number of statements that is known, and the same for 1 and for 50.
 
+On both roads: as plans, where one statement has it all, and on the executor.
+"""
+
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +14,12 @@ from pydantic import SecretStr
 from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app
+from graphql_api.app import create_graphql_app
 from tests.factories.order_rows import OrderRows
 from tests.factories.people import a_user, signed_in
 from tests.factories.statements import recorded
-from tests.fixtures.asgi import client_of, serve
+from tests.fixtures.asgi import Served, client_of, serve
+from tests.graphql_api.asking import on_the_executor
 from tests.graphql_api.storefront import (
     CORPUS,
     QUERIES,
@@ -27,6 +33,8 @@ from tests.graphql_api.storefront import (
 )
 
 SIZES = (1, 50)
+ROADS = ("plan", "executor")
+UNPLANNED = {"you_may_like", "page_header", "account_page"}  # they ask for what is not projected
 # Of some queries, the columns that each table is asked for.
 COLUMNS: dict[str, dict[str, str]] = {
     "sitemap": {"products": "id handle updated_at created_at"},
@@ -72,13 +80,17 @@ class Asked:
     statements: list[str]
 
 
+Answers = dict[tuple[str, str, int], Asked]
+
+
 @pytest.fixture(scope="module")
-async def answers(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Asked]:
-    """Of every query, to a shop of each size, over each kind of database."""
+async def answers(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Of every query, to a shop of each size, on each road, over each kind of database."""
     data = DataSettings(data_dir=tmp_path_factory.mktemp("storefront"), database_url=module_database_url)
     settings = Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone")))
     found = {}
     async with serve(create_app(settings)) as served, client_of(served) as client:
+        executor = client_of(Served(create_graphql_app(on_the_executor(settings)), served.state))
         resources: Resources = served.state["resources"]
         customer, admin = await a_user(resources), await a_user(resources, "admin")
         filler = Filler(resources.database, OrderRows(resources.database), customer)
@@ -87,16 +99,18 @@ async def answers(module_database_url: str, tmp_path_factory: pytest.TempPathFac
             "customer": await signed_in(resources, customer),
             "admin": await signed_in(resources, admin),
         }
+        doors = {"plan": ("/graphql", client), "executor": ("/", executor)}
         for size in SIZES:
             await filler.add(size)
             rests = {caller: Rest(client, headers) for caller, headers in callers.items()}
             given = await _given(rests["anonymous"], size, customer.email)
             for name, query in QUERIES.items():
                 payload = {"query": text_of(name), "variables": variables_of(name, given)}
-                with recorded(resources.database.reader) as statements:
-                    response = await client.post("/graphql", json=payload, headers=callers[query.caller])
                 told = {field: await answer for field, answer in query.twin(rests[query.caller], given).items()}
-                found[name, size] = Asked(response.json(), told, statements)
+                for road, (address, door) in doors.items():
+                    with recorded(resources.database.reader) as statements:
+                        response = await door.post(address, json=payload, headers=callers[query.caller])
+                    found[road, name, size] = Asked(response.json(), told, statements)
     return found
 
 
@@ -132,35 +146,51 @@ def test_corpus_is_asked_whole() -> None:
     assert len(QUERIES) >= 30
 
 
+@pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", QUERIES)
-async def test_query_is_answered_as_by_rest(answers: dict[tuple[str, int], Asked], name: str, size: int) -> None:
-    asked = answers[name, size]
+async def test_query_is_answered_as_by_rest(answers: Answers, name: str, size: int, road: str) -> None:
+    asked = answers[road, name, size]
 
     assert "errors" not in asked.body
     assert asked.body["data"] == shaped(asked.told, asked.body["data"])
     assert set(asked.body["data"]) == set(asked.told)
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", QUERIES)
-async def test_query_takes_as_many_statements_for_fifty_as_for_one(
-    answers: dict[tuple[str, int], Asked], name: str
-) -> None:
-    numbers = [len(answers[name, size].statements) for size in SIZES]
+async def test_both_roads_answer_alike(answers: Answers, name: str, size: int) -> None:
+    planned, executed = (answers[road, name, size].body for road in ROADS)
 
-    assert numbers == [QUERIES[name].statements] * 2, answers[name, 1].statements
+    assert json.dumps(planned["data"]) == json.dumps(executed["data"])
+    assert planned["extensions"]["cost"]["requested"] == executed["extensions"]["cost"]["requested"]
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_query_takes_as_many_statements_for_fifty_as_for_one(answers: Answers, name: str) -> None:
+    numbers = [len(answers["executor", name, size].statements) for size in SIZES]
+
+    assert numbers == [QUERIES[name].statements] * 2, answers["executor", name, 1].statements
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES.keys() - UNPLANNED))
+async def test_plan_is_one_statement(answers: Answers, name: str) -> None:
+    for_the_caller = 0 if QUERIES[name].caller == "anonymous" else 1
+
+    assert [len(answers["plan", name, size].statements) - for_the_caller for size in SIZES] == [1, 1]
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-async def test_query_reads_the_columns_that_it_shows(answers: dict[tuple[str, int], Asked], name: str) -> None:
-    read = _columns(answers[name, 50].statements)
+async def test_query_reads_the_columns_that_it_shows(answers: Answers, name: str) -> None:
+    read = _columns(answers["executor", name, 50].statements)
 
     assert read == {table: set(columns.split()) for table, columns in COLUMNS[name].items()}
 
 
 @pytest.mark.parametrize("name", TABLES)
-async def test_query_of_orders_reads_what_is_asked_of_them(answers: dict[tuple[str, int], Asked], name: str) -> None:
-    read = {table for statement in answers[name, 50].statements for table in re.findall(r"FROM (\w+)", statement)}
+async def test_query_of_orders_reads_what_is_asked_of_them(answers: Answers, name: str) -> None:
+    statements = answers["executor", name, 50].statements
+    read = {table for statement in statements for table in re.findall(r"FROM (\w+)", statement)}
 
     assert read - {"users"} == TABLES[name]
 

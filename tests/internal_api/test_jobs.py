@@ -102,7 +102,7 @@ async def test_invariants_are_checked_on_demand_and_the_last_check_is_shown(
     assert asked.status_code == 202
     assert asked.headers["Location"].endswith(f"/internal/jobs/{asked.json()['id']}")
     assert clean["ok"] is True
-    assert len(clean["invariants"]) == 8
+    assert len(clean["invariants"]) == 9
     assert broken["ok"] is False
     found = {each["name"]: each["examples"] for each in broken["invariants"] if each["violations"]}
     assert found == {"order_payments": [order_id], "shipments": [order_id]}

@@ -39,20 +39,21 @@ async def test_topology_shows_every_application_with_its_middleware(client: http
     topology = (await client.get("/internal/topology")).json()
 
     root = topology["root"]
-    assert root["middleware"][:3] == ["ProxyMiddleware", "ObserveMiddleware", "SecurityHeadersMiddleware"]
+    outermost = ["ProxyMiddleware", "ObserveMiddleware", "ResponseCacheMiddleware", "SecurityHeadersMiddleware"]
+    assert root["middleware"][:4] == outermost
     assert root["middleware"].index("CatchAllMiddleware") < root["middleware"].index("MountDispatcher")
     mounts = {mount["prefix"]: mount for mount in root["mounts"]}
     assert set(mounts) == {"/public", "/internal", "/graphql", "/static"}
     assert mounts["/public"]["middleware"] == [
         "SecurityHeadersMiddleware",
-        "CORSMiddleware",
+        "CorsMiddleware",
         "QuotaMiddleware",
         "CatchAllMiddleware",
         "CompressMiddleware",
         "HeadMiddleware",
         "BodyLimitMiddleware",
     ]
-    assert "CORSMiddleware" not in mounts["/internal"]["middleware"]
+    assert "CorsMiddleware" not in mounts["/internal"]["middleware"]
     assert {mount["prefix"] for mount in mounts["/public"]["mounts"]} == {"/public/v1", "/public/v2"}
     assert topology["versions"].keys() >= {"portico", "python", "fastapi", "sqlalchemy"}
     assert topology["lifespan"]["database"] > 0

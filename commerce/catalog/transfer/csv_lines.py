@@ -12,7 +12,7 @@ _SAMPLE = 4096
 _BOMS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """`cells` as they are in the file. Bytes that are not UTF-8 stand in them as lone surrogates; `broken` says so.
 

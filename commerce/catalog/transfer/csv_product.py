@@ -15,7 +15,6 @@ from commerce.catalog.transfer.columns import (
     IMAGE_ALT,
     IMAGE_POSITION,
     IMAGE_SRC,
-    OPTIONS,
     POLICY,
     PRICE,
     PUBLISHED,
@@ -51,6 +50,7 @@ class Header:
     loose_of_image: list[tuple[int, Place]]
     of_product: list[tuple[int, str]]
     makes_variant: list[int]
+    options: list[tuple[str, int, str, int]]  # the name's and the value's
     image: int
     nameless: list[int]
     _plans: dict[tuple[bool, bool, bool], list[tuple[int, Owner, str]]] = field(default_factory=dict)
@@ -213,14 +213,14 @@ class _Reading:
         return cast("Status", status)
 
     def _option_columns(self) -> list[tuple[str, int]]:
-        first = self._rows[0]
-        named = ((self._cell(first, name), self._at[value]) for name, value in OPTIONS)
+        cells = self._rows[0].cells
+        named = ((cells[name_at].strip(), value_at) for _, name_at, _, value_at in self._header.options)
         return [(name, index) for name, index in named if name]
 
     def _check_options(self) -> None:
-        for name, value in OPTIONS:
-            if self._at[value] < self._header.width and not self._cell(self._rows[0], name):
-                row = next((row for row in self._rows if self._cell(row, value)), None)
+        for name, name_at, value, value_at in self._header.options:
+            if not self._rows[0].cells[name_at].strip():
+                row = next((row for row in self._rows if row.cells[value_at].strip()), None)
                 if row is not None:
                     self._fault(row, value, f"{shown(self._cell(row, value))} is given, but {name} is blank")
 

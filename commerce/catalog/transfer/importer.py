@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Protocol, cast
 
 from commerce.audit.log import SYSTEM
+from commerce.catalog.checking import checked
+from commerce.catalog.errors import InvalidProduct
 from commerce.catalog.rules import MAX_VARIANTS
 from commerce.catalog.service import CatalogService, Outcome
 from commerce.catalog.transfer.json_lines import read_json_lines
@@ -40,9 +42,9 @@ class _Catalogue:
     name: str
     dry_run: bool
 
-    async def upsert(self, session: WriteSession, records: list[Record]) -> list[Outcome]:
+    async def write(self, session: WriteSession, records: list[Record]) -> list[Outcome]:
         batch = [record.data for record in records if record.data is not None]
-        return await CatalogService(session, self.clock, actor=self.actor).upsert(batch, origin=self.name)
+        return await CatalogService(session, self.clock, actor=self.actor).save(batch, origin=self.name)
 
     async def save(self, records: list[Record]) -> list[Outcome]:
         batch = [record.data for record in records if record.data is not None]
@@ -50,11 +52,11 @@ class _Catalogue:
             return []
         if self.dry_run:
             async with self.database.read() as session:
-                # A dry run of `upsert` only reads, and here the database itself sees to it.
+                # A dry run only reads, and here the database itself sees to it.
                 service = CatalogService(cast("WriteSession", session), self.clock, actor=self.actor)
-                return await service.upsert(batch, dry_run=True)
+                return await service.save(batch, dry_run=True)
         async with self.database.write() as session:
-            return await self.upsert(session, records)
+            return await self.write(session, records)
 
 
 @dataclass(slots=True)
@@ -149,7 +151,7 @@ async def _kept(
     if ledger is None:
         return list(_counted(report, batch, await catalogue.save(whole)))
     async with ledger.transaction() as session:
-        faults = list(_counted(report, batch, await catalogue.upsert(session, whole)))
+        faults = list(_counted(report, batch, await catalogue.write(session, whole)))
         await ledger.save(session, number, report, faults)
     return faults
 
@@ -182,7 +184,7 @@ def _batches(
     with closing((read_shopify_csv if kind == "csv" else read_json_lines)(file, currency)) as records:
         for found in records:
             record = _first_of_its_name(found, kind, seen)
-            batch.append(record)
+            batch.append(_checked(record))
             size += record.size
             if len(batch) == batch_size or size >= _BATCH_SIZE:
                 yield batch
@@ -193,25 +195,38 @@ def _batches(
 
 def _first_of_its_name(record: Record, kind: Format, seen: Seen) -> Record:
     """The record, or if the file had its handle or one of its SKUs before, its refusal: the first one wins."""
+    data = record.data
+    places: dict[str, int] = {}
+    if data is not None and len(data.variants) <= MAX_VARIANTS:
+        for index, variant in enumerate(data.variants):
+            if variant.sku is not None:
+                places.setdefault(variant.sku, index)
+    skus = {sku: record.variant_lines[index] for sku, index in places.items()}
+    if seen.all_new(record.handle, record.line, skus):
+        return record
     before = seen.handle(record.handle, record.line) if record.handle else None
     if before is not None:
         hint = "; the rows of a product must be together" if kind == "csv" else ""
         fault = Fault(record.line, f"handle {record.handle!r} stood before at line {before}{hint}")
         return _refused(record, (*record.faults, fault))
-    if record.data is None or len(record.data.variants) > MAX_VARIANTS:
-        return record
-    places: dict[str, int] = {}
-    for index, variant in enumerate(record.data.variants):
-        if variant.sku is not None:
-            places.setdefault(variant.sku, index)
-    taken = seen.skus({sku: record.variant_lines[index] for sku, index in places.items()})
     faults = tuple(
         record.locate(
             FieldError(f"/variants/{places[sku]}/sku", "duplicate_sku", f"SKU {sku!r} stood before at line {line}")
         )
-        for sku, line in taken.items()
+        for sku, line in seen.skus(skus).items()
     )
-    return _refused(record, faults) if faults else record
+    return _refused(record, faults)
+
+
+def _checked(record: Record) -> Record:
+    """Here, beside the database at work, and not in its transaction."""
+    if record.data is None:
+        return record
+    try:
+        data = checked(record.data)
+    except InvalidProduct as error:
+        return _refused(record, tuple(_faults_of(record, error)))
+    return record if data is record.data else replace(record, data=data)
 
 
 def _refused(record: Record, faults: tuple[Fault, ...]) -> Record:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ class Seen:
         # Opened and closed by the importer, used by its reader's thread.
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         for statement in (
-            "PRAGMA journal_mode=OFF",
+            "PRAGMA journal_mode=MEMORY",  # a statement that is refused must leave nothing behind
             "PRAGMA synchronous=OFF",
             "PRAGMA cache_size=-8000",
             "CREATE TABLE seen (name TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID",
@@ -28,6 +29,17 @@ class Seen:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._connection.close()
+
+    def all_new(self, handle: str, line: int, skus: Mapping[str, int]) -> bool:
+        """Whether neither the handle, if there is one, nor a SKU stood before; only then are all remembered."""
+        names = {f"s{sku}": at for sku, at in skus.items()}
+        if handle:
+            names[f"h{handle}"] = line
+        try:
+            self._remember(names)
+        except sqlite3.IntegrityError:
+            return False
+        return True
 
     def handle(self, handle: str, line: int) -> int | None:
         """The line where the handle stood before; if it did not, it is remembered."""
@@ -45,5 +57,12 @@ class Seen:
         taken = self._connection.execute(f"SELECT name, line FROM seen WHERE name IN ({marks})", list(names))  # noqa: S608  only marks
         found: dict[str, int] = dict(taken.fetchall())
         if not found:
-            self._connection.executemany("INSERT INTO seen VALUES (?, ?)", names.items())
+            self._remember(names)
         return found
+
+    def _remember(self, names: dict[str, int]) -> None:
+        """Raises sqlite3.IntegrityError where one is there, and then remembers none."""
+        if not names:
+            return
+        rows = ",".join(["(?,?)"] * len(names))
+        self._connection.execute(f"INSERT INTO seen VALUES {rows}", [*chain.from_iterable(names.items())])  # noqa: S608  only marks

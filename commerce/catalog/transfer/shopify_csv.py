@@ -14,6 +14,7 @@ from commerce.catalog.transfer.columns import (
     OF_IMAGE,
     OF_PRODUCT,
     OF_VARIANT,
+    OPTIONS,
     TITLE,
     Place,
     place_of,
@@ -67,7 +68,9 @@ def _continues(group: Rows, handle: str, row: Row, header: Header) -> bool:
 
 def _padded(raw: Row, header: Header) -> Row:
     """The row with exactly one cell a column, and a blank one more for columns that the file lacks."""
-    cells = [restored(cell) if cell[:1] == "'" else cell for cell in raw.cells[: header.width]]
+    cells = raw.cells[: header.width]
+    if "'" in "".join(cells):
+        cells = [restored(cell) if cell[:1] == "'" else cell for cell in cells]
     cells += [""] * (header.width + 1 - len(cells))
     return Row(raw.line, cells, raw.size, raw.broken, raw.ends)
 
@@ -161,6 +164,7 @@ def _compiled(names: list[str]) -> Header:
         loose_of_image=_places(at, OF_IMAGE, absent),
         of_product=[(at[name], name) for name in OF_PRODUCT if at[name] != absent],
         makes_variant=[at[name] for name in MAKES_VARIANT if at[name] != absent],
+        options=[(name, at[name], value, at[value]) for name, value in OPTIONS],
         image=at[IMAGE_SRC],
         nameless=[index for index, name in enumerate(names) if not name],
     )

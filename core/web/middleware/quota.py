@@ -4,7 +4,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget, QuotaExceeded
-from core.ratelimit import Verdict
+from core.ratelimit import Limit, Verdict
 
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
@@ -12,9 +12,18 @@ _STARTS = ("http.response.start", "websocket.http.response.start")
 async def spend(connection: HTTPConnection, budget: Budget, caller: str, points: int) -> None:
     """Leaves what came of it where the middleware finds it. Raises QuotaExceeded."""
     verdict = await budget.spend(caller, points)
-    connection.state.quota = verdict
+    connection.scope["state"]["quota"] = verdict
     if not verdict.allowed:
         raise QuotaExceeded(points, budget.limit, verdict)
+
+
+def told_quota(limit: Limit, verdict: Verdict) -> list[tuple[bytes, bytes]]:
+    """The policy, and what is left of it."""
+    name = limit.name.encode()
+    return [
+        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, limit.amount, limit.seconds)),
+        (b"ratelimit", b'"%s";r=%d;t=%d' % (name, verdict.remaining, verdict.reset_seconds)),
+    ]
 
 
 class QuotaMiddleware:
@@ -30,14 +39,7 @@ class QuotaMiddleware:
                 verdict: Verdict | None = state.get("quota")
                 if verdict is not None:
                     limit = state["resources"].budget.limit
-                    message["headers"] = [
-                        *message["headers"],
-                        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (limit.name.encode(), limit.amount, limit.seconds)),
-                        (
-                            b"ratelimit",
-                            b'"%s";r=%d;t=%d' % (limit.name.encode(), verdict.remaining, verdict.reset_seconds),
-                        ),
-                    ]
+                    message["headers"] = [*message["headers"], *told_quota(limit, verdict)]
             await send(message)
 
         await self.app(scope, receive, tell)

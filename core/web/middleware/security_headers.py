@@ -33,6 +33,8 @@ class SecurityHeadersMiddleware:
         self.app = app
         given = {**COMMON, **(HSTS if https_only else {}), **(headers or {})}
         self._headers = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+        self._of_api = [*self._headers, (b"content-security-policy", API_POLICY.encode())]
+        self._of_page = [*self._headers, (b"content-security-policy", PAGE_POLICY.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,12 +44,13 @@ class SecurityHeadersMiddleware:
         async def add_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = dict(message["headers"])
-                html = present.get(b"content-type", b"").startswith(b"text/html")
-                policy = PAGE_POLICY if html else API_POLICY
-                wanted = list(self._headers)
-                if message["status"] != HTTPStatus.NOT_MODIFIED:
-                    wanted.append((b"content-security-policy", policy.encode()))
-                message["headers"] = [*message["headers"], *(pair for pair in wanted if pair[0] not in present)]
+                if message["status"] == HTTPStatus.NOT_MODIFIED:
+                    wanted = self._headers
+                elif present.get(b"content-type", b"").startswith(b"text/html"):
+                    wanted = self._of_page
+                else:
+                    wanted = self._of_api
+                message["headers"] = [*message["headers"], *[pair for pair in wanted if pair[0] not in present]]
             await send(message)
 
         await self.app(scope, receive, add_headers)

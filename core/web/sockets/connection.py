@@ -22,7 +22,7 @@ from core.streams.broadcast import SLOW
 from core.web.errors import failure_of, report
 from core.web.sockets import frames
 from core.web.sockets.pace import Pace
-from core.web.sockets.prepared import EXTENSION, Prepared, in_chunks
+from core.web.sockets.prepared import EXTENSION, FramesExtension, Prepared, as_one, in_chunks
 
 
 class InvalidFrame(TransportError):
@@ -81,7 +81,9 @@ class FrameSocket:
         self._websocket = websocket
         self._known = known
         self._limits = limits
-        self._takes_frames = EXTENSION in websocket.scope.get("extensions", {})
+        extension: FramesExtension | None = websocket.scope.get("extensions", {}).get(EXTENSION)
+        self._takes_frames = extension is not None
+        self._write = extension["write"] if extension is not None else None
         self._pace = Pace(limits.messages_per_second, limits.burst)
         self._faults = 0
         self._heard = self._pinged = time.monotonic()
@@ -138,6 +140,13 @@ class FrameSocket:
             return False
         message = {"type": "websocket.send", "frames": b"".join(each.frame for each in piece)}
         return await self._send(message, self._limits.send_seconds)
+
+    def send_at_once(self, texts: Sequence[Prepared]) -> bool:
+        """Whether they were sent, all of them, as one piece. Nothing is where that is too large, or would wait."""
+        if self._write is None or self.ending is not None:
+            return False
+        piece = as_one(texts)
+        return piece is not None and self._write(piece)
 
     async def _send(self, message: dict[str, Any], seconds: float) -> bool:
         try:

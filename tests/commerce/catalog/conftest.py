@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.repository import ProductRepository
 from core.database import Database
 from tests.factories.catalogue import Catalogue
@@ -30,3 +31,8 @@ async def shop(module_database: Database) -> Database:
 async def products(shop: Database) -> AsyncIterator[ProductRepository]:
     async with shop.read() as session:
         yield ProductRepository(session)
+
+
+@pytest.fixture
+async def reader(shop: Database) -> CatalogReader:
+    return CatalogReader(shop)

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from commerce.catalog.filters import SORT_NAMES, ProductFilter, SortName
+from commerce.catalog.filters import SORT_NAMES, ProductFilter, SortName, keyset
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.repository import ProductKey, ProductRepository
 from commerce.catalog.service import CatalogService
 from core.database import Database
 from core.pagination import InvalidCursor
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_product, a_variant
-from tests.factories.shop import CATALOGUE, fill, found, handles
+from tests.factories.shop import CATALOGUE, fill, found, handles, handles_of, shown
 
 
 @pytest.mark.parametrize(
@@ -62,8 +63,11 @@ from tests.factories.shop import CATALOGUE, fill, found, handles
     ],
     ids=str,
 )
-async def test_filter_finds_exactly(products: ProductRepository, wanted: dict[str, Any], expected: list[str]) -> None:
+async def test_filter_finds_exactly(
+    products: ProductRepository, reader: CatalogReader, wanted: dict[str, Any], expected: list[str]
+) -> None:
     assert await found(products, **wanted) == expected
+    assert await shown(reader, **wanted) == expected
 
 
 ASCENDING = {
@@ -75,18 +79,24 @@ ASCENDING = {
 
 
 @pytest.mark.parametrize("sort", SORT_NAMES)
-async def test_sort_orders_both_kinds_of_page(products: ProductRepository, sort: SortName) -> None:
+async def test_sort_orders_both_kinds_of_page(
+    products: ProductRepository, reader: CatalogReader, sort: SortName
+) -> None:
     expected = ASCENDING[sort.removeprefix("-")]
     expected = expected[::-1] if sort.startswith("-") else expected
 
     keyset_page = await products.slice(ProductFilter(), sort, limit=100, after=None)
 
     assert await found(products, sort) == expected
+    assert await shown(reader, sort) == expected
     assert await handles(products, keyset_page.items) == expected
 
 
-async def test_newest_come_first_by_default(products: ProductRepository) -> None:
-    assert await found(products, None) == ["storm-coat", "cap-2", "cap", "boots", "anorak"]
+async def test_newest_come_first_by_default(products: ProductRepository, reader: CatalogReader) -> None:
+    newest = ["storm-coat", "cap-2", "cap", "boots", "anorak"]
+
+    assert await found(products, None) == newest
+    assert await shown(reader, None) == newest
 
 
 async def test_updated_product_moves_in_the_order_of_updates_alone(database: Database) -> None:
@@ -103,10 +113,10 @@ async def test_updated_product_moves_in_the_order_of_updates_alone(database: Dat
         assert await found(repository, "created_at") == ["anorak", "boots", "cap"]
 
 
-async def test_numbered_pages_hold_their_rows_and_the_total(products: ProductRepository) -> None:
-    pages = [await products.page(ProductFilter(), "title", page=number, size=2) for number in (1, 2, 3, 4)]
+async def test_numbered_pages_hold_their_rows_and_the_total(reader: CatalogReader) -> None:
+    pages = [await reader.page(ProductFilter(), "title", page=number, size=2) for number in (1, 2, 3, 4)]
 
-    assert [await handles(products, page.items) for page in pages] == [
+    assert [handles_of(page.items) for page in pages] == [
         ["anorak", "boots"],
         ["cap", "cap-2"],
         ["storm-coat"],
@@ -115,11 +125,17 @@ async def test_numbered_pages_hold_their_rows_and_the_total(products: ProductRep
     assert [(page.page, page.size, page.total) for page in pages] == [(1, 2, 5), (2, 2, 5), (3, 2, 5), (4, 2, 5)]
 
 
-async def walked(repository: ProductRepository, sort: SortName, limit: int, **wanted: Any) -> list[str]:
+async def walked(
+    repository: ProductRepository, reader: CatalogReader, sort: SortName, limit: int, **wanted: Any
+) -> list[str]:
+    """Through both, which give the same cursors for the same products."""
     keys: list[ProductKey] = []
     after = None
     for _ in range(20):  # more pages than there are products would be no end
         page = await repository.slice(ProductFilter(**wanted), sort, limit=limit, after=after)
+        same = await reader.slice(ProductFilter(**wanted), sort, limit=limit, after=after)
+        assert [(item.id, item.version) for item in same.items] == [(key.id, key.version) for key in page.items]
+        assert same.next_cursor == page.next_cursor
         assert len(page.items) == len(page.cursors) <= limit
         keys += page.items
         after = page.next_cursor
@@ -131,29 +147,40 @@ async def walked(repository: ProductRepository, sort: SortName, limit: int, **wa
 @pytest.mark.parametrize("limit", [1, 2, 5])
 @pytest.mark.parametrize("sort", SORT_NAMES)
 async def test_keyset_pages_visit_each_product_once_also_on_ties(
-    products: ProductRepository, sort: SortName, limit: int
+    products: ProductRepository, reader: CatalogReader, sort: SortName, limit: int
 ) -> None:
     expected = ASCENDING[sort.removeprefix("-")]
 
-    assert await walked(products, sort, limit) == (expected[::-1] if sort.startswith("-") else expected)
+    assert await walked(products, reader, sort, limit) == (expected[::-1] if sort.startswith("-") else expected)
 
 
-async def test_keyset_pages_of_a_search_are_narrowed(products: ProductRepository) -> None:
-    assert await walked(products, "-price", 1, q="rain", vendor="Ridge") == ["boots", "anorak"]
+async def test_keyset_pages_of_a_search_are_narrowed(products: ProductRepository, reader: CatalogReader) -> None:
+    assert await walked(products, reader, "-price", 1, q="rain", vendor="Ridge") == ["boots", "anorak"]
 
 
-async def test_keyset_page_counts_only_on_demand(products: ProductRepository) -> None:
-    first = await products.slice(ProductFilter(), "title", limit=2, after=None, count=True)
-    second = await products.slice(ProductFilter(), "title", limit=2, after=first.next_cursor, count=True)
-    silent = await products.slice(ProductFilter(), "title", limit=2, after=None)
+async def test_keyset_page_counts_only_on_demand(products: ProductRepository, reader: CatalogReader) -> None:
+    for repository in (products, reader):
+        first = await repository.slice(ProductFilter(), "title", limit=2, after=None, count=True)
+        second = await repository.slice(ProductFilter(), "title", limit=2, after=first.next_cursor, count=True)
+        silent = await repository.slice(ProductFilter(), "title", limit=2, after=None)
 
-    assert (first.total, second.total, silent.total) == (5, 5, None)
+        assert (first.total, second.total, silent.total) == (5, 5, None)
+
+
+async def test_keyset_page_behind_the_last_product_still_counts(reader: CatalogReader) -> None:
+    last = keyset("title").encode("zzz", "prod_z")
+    behind = await reader.slice(ProductFilter(), "title", limit=5, after=last, count=True)
+
+    assert (behind.items, behind.next_cursor, behind.total) == ([], None, 5)
 
 
 @pytest.mark.parametrize("name", ["\0", "cap\0", "prod_\0", "\ud800", "prod_\ud800"])
-async def test_name_that_cannot_be_stored_names_nothing(products: ProductRepository, name: str) -> None:
+async def test_name_that_cannot_be_stored_names_nothing(
+    products: ProductRepository, reader: CatalogReader, name: str
+) -> None:
     assert await products.key_of(name, include_unpublished=True) is None
-    assert await products.handle_after_rename(name, include_unpublished=True) is None
+    assert await reader.one(name, include_unpublished=True) is None
+    assert await reader.handle_after_rename(name, include_unpublished=True) is None
     assert list(await products.ids_by_handle([name, "cap"])) == ["cap"]
 
 
@@ -166,12 +193,14 @@ async def test_name_that_cannot_be_stored_locks_nothing(database: Database, name
         assert await products.lock_by_handle([name]) == {}
 
 
-async def test_cursor_of_another_sort_is_refused(products: ProductRepository) -> None:
+async def test_cursor_of_another_sort_is_refused(products: ProductRepository, reader: CatalogReader) -> None:
     page = await products.slice(ProductFilter(), "title", limit=1, after=None)
 
     for sort in SORT_NAMES[1:]:
         with pytest.raises(InvalidCursor):
             await products.slice(ProductFilter(), sort, limit=1, after=page.next_cursor)
+        with pytest.raises(InvalidCursor):
+            await reader.slice(ProductFilter(), sort, limit=1, after=page.next_cursor)
 
 
 @pytest.mark.parametrize("sort", ["price", "-price", "-created_at"])
@@ -237,8 +266,14 @@ async def test_keyset_pages_visit_each_product_once_while_others_come_in(databas
         ("a" * 5_000, []),
     ],
 )
-async def test_search_finds_exactly(products: ProductRepository, q: str, expected: list[str]) -> None:
+async def test_search_finds_exactly(
+    products: ProductRepository, reader: CatalogReader, q: str, expected: list[str]
+) -> None:
     assert await found(products, q=q) == expected
+    assert await shown(reader, q=q) == expected
+    assert handles_of((await reader.slice(ProductFilter(q=q), None, limit=9, after=None)).items) == await found(
+        products, None, q=q
+    )
 
 
 async def test_title_weighs_more_than_details_and_those_more_than_the_description(database: Database) -> None:

@@ -46,6 +46,9 @@ BROKEN = [
     ("/extra", "too_long", a_product(extra={"Column": "x" * 65_536})),
     ("/extra", "too_long", a_product(extra={LONG: "x"})),
     ("/extra", "invalid_text", a_product(extra={"Column": "\0"})),
+    ("/extra", "invalid", a_product(extra={" Column": "x"})),
+    ("/extra", "invalid", a_product(extra={"Other": "x", "Column ": "x"})),
+    ("/extra", "invalid", a_product(extra={"": "x"})),
     ("/options/1", "required", a_product(options=("Size", ""), variants=(a_variant(options={"Size": "S", "": "x"}),))),
     ("/options/0", "too_long", a_product(options=(LONG,), variants=(a_variant(options={LONG: "S"}),))),
     (

@@ -60,6 +60,24 @@ def test_client_is_subscribed_to_a_topic_of_each_event_that_it_wants(
         assert not wanted.topics().isdisjoint(topics_of(event))
 
 
+@settings(max_examples=1000, deadline=None)
+@given(principals(), events(), st.just(frozenset()) | st.frozensets(TYPES), st.none() | SUBJECTS)
+def test_client_that_is_not_asked_wants_the_event(
+    principal: Principal, event: Event, types: frozenset[str], subject: str | None
+) -> None:
+    wanted = EventFilter(principal, types, subject)
+    unasked = {topic for topic, all_want_it in topics_of(event).items() if all_want_it}
+
+    if wanted.topics() & unasked:
+        assert wanted.wants(event)
+
+
+def test_nobody_is_asked_about_what_everybody_may_see() -> None:
+    event = Event(1, "product.updated", "p1", NOON, {}, "everybody", None)
+
+    assert topics_of(event) == {"product.updated": True, "subject:p1": False}
+
+
 def test_customer_is_asked_about_no_order_and_no_room_of_another() -> None:
     """Of each thousand customers, only the one whose it is."""
     topics = EventFilter(Principal("user", "usr_ada", user_id="usr_ada", role="customer")).topics()

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Select, delete, insert, select, update
 
 from commerce.audit.models import AuditRow
-from commerce.catalog.models import ProductRow, VariantRow
+from commerce.catalog.models import ProductRow, TagRow, VariantRow
 from commerce.invariants.checks import INVARIANTS, check
 from commerce.orders.commands import CancelOrder, PayOrder, ShipOrder
 from commerce.orders.models import OrderLineRow, OrderRow, PaymentRow, ShipmentRow
@@ -90,6 +90,16 @@ async def price_by_hand(session: WriteSession) -> None:
     await session.execute(update(ProductRow).values(price_max=1))
 
 
+async def spread_by_hand(session: WriteSession) -> None:
+    await session.execute(update(ProductRow).values(price_spread=-1))
+
+
+async def tag_by_hand(session: WriteSession) -> None:
+    product = (await session.scalars(select(ProductRow).limit(1))).one()
+    copied = {"created_at": product.created_at, "title_order": product.title_order, "price_min": -1}
+    await session.execute(insert(TagRow).values(product_id=product.id, position=0, tag="new", **copied))
+
+
 def _in_state(state: str) -> Select[str]:
     return select(OrderRow.id).where(OrderRow.state == state)
 
@@ -108,6 +118,8 @@ def _in_state(state: str) -> Select[str]:
         (oversell, {"stock_floor", "stock_told"}),
         (lose_stock, {"stock_told"}),
         (price_by_hand, {"price_ranges"}),
+        (spread_by_hand, {"price_ranges"}),
+        (tag_by_hand, {"tag_orders"}),
     ],
 )
 async def test_what_is_planted_is_found(

@@ -292,20 +292,21 @@ async def test_nothing_more_is_read_when_nobody_reads_on(database: Database, row
     assert checked_out(database) == 0
 
 
+A_DAY = OrderFilter(placed_after=NOON, placed_before=NOON + timedelta(days=1))
+ADAS = Principal("user", "usr_a", CUSTOMER, user_id="usr_a", role="customer")
+
+
 @pytest.mark.parametrize(
-    "wanted",
+    ("principal", "wanted", "index"),
     [
-        OrderFilter(),
-        OrderFilter(state="placed"),
-        OrderFilter(placed_after=NOON, placed_before=NOON + timedelta(days=1)),
-        OrderFilter(state="placed", placed_after=NOON),
-    ],
-)
-@pytest.mark.parametrize(
-    ("principal", "index"),
-    [
-        (SHOP, "ix_orders_placed"),
-        (Principal("user", "usr_a", CUSTOMER, user_id="usr_a", role="customer"), "ix_orders_user"),
+        (SHOP, OrderFilter(), "ix_orders_placed"),
+        (SHOP, A_DAY, "ix_orders_placed"),
+        (SHOP, OrderFilter(state="placed"), "ix_orders_state"),
+        (SHOP, OrderFilter(state="placed", placed_after=NOON), "ix_orders_state"),
+        (SHOP, OrderFilter(state="placed", email="ada@example.com"), "ix_orders_email"),
+        (ADAS, OrderFilter(), "ix_orders_user"),
+        (ADAS, A_DAY, "ix_orders_user"),
+        (ADAS, OrderFilter(state="placed", email="ada@example.com"), "ix_orders_user"),
     ],
 )
 async def test_batches_walk_an_index_and_sort_nothing(

@@ -13,6 +13,7 @@ from commerce.promotions.commands import promotion_data
 from commerce.promotions.entities import Promotion
 from commerce.promotions.errors import PromotionNotApplicable
 from commerce.promotions.service import PromotionService
+from core.database import Database
 from core.errors import AppError, Invalid
 from core.money import CurrencyMismatch, Money
 from tests.factories.catalogue import Catalogue
@@ -291,3 +292,33 @@ async def test_number_of_statements_does_not_depend_on_the_number_of_lines(
 
     assert len(one) == len(many)
     assert len(cancel_one) == len(cancel_many)
+
+
+async def test_what_placing_answers_is_what_is_read_from_then_on(desk: OrderDesk, catalogue: Catalogue) -> None:
+    who = await a_person(desk.database)
+    await promote(desk, code="SAVE", percent_off=15)
+    sizes = (await catalogue.create(**sized(*"SML", stock=9))).variants
+    untracked = only_variant(await catalogue.create(handle="gift", variants=(a_variant(sku="GIFT", stock=None),)))
+    desk.clock.advance(microseconds=123_456)
+
+    placed = await desk.place(
+        (sizes[1].id, 2), (untracked, 1), (sizes[0].id, 1), by=who, promotion_code="save", shipping=Money(1234, "USD")
+    )
+
+    assert placed.promotion is not None
+    assert [line.stock_taken for line in placed.lines] == [True, False, True]
+    assert await desk.read(placed.id) == placed
+
+
+async def test_placing_reads_nothing_back(sqlite_database: Database, clock: FakeClock) -> None:
+    """Offers, promotions, stock, products, the order, its lines, three for each of two jobs, audit and events."""
+    desk, catalogue = OrderDesk(sqlite_database, clock), Catalogue(sqlite_database, clock)
+    variant = only_variant(await catalogue.create())
+
+    with recorded(sqlite_database.writer) as sent:
+        await desk.place((variant, 1))
+
+    assert [statement.split()[0] for statement in sent] == [
+        *("SELECT", "SELECT", "UPDATE", "UPDATE"),
+        *["INSERT"] * 10,
+    ]

@@ -6,6 +6,7 @@ from commerce.accounts.principal import ANONYMOUS, Principal, Role
 from commerce.orders.commands import CancelOrder, PayOrder, ShipOrder
 from commerce.orders.errors import OrderNotFound, OrderNotYours
 from commerce.orders.filters import OrderFilter
+from commerce.orders.reading import OrderReader
 from commerce.orders.repository import OrderRepository
 from core.database import Database
 from core.errors import AppError
@@ -26,13 +27,14 @@ OTHERS: list[tuple[Role, bool, type[AppError] | None]] = [
 
 
 async def seen_in_lists(database: Database, principal: Principal) -> list[str]:
+    reader = OrderReader(database, principal)
+    page = await reader.page(OrderFilter(), page=1, size=10)
     async with database.read() as session:
-        orders = OrderRepository(session)
-        page = await orders.page(OrderFilter(), principal, page=1, size=10)
-        part = await orders.slice(OrderFilter(), principal, limit=10, after=None, count=True)
+        part = await OrderRepository(session).slice(OrderFilter(), principal, limit=10, after=None, count=True)
     ids = [order.id for order in page.items]
     assert [order.id for order in part.items] == ids
     assert part.total == page.total == len(ids)
+    assert [await reader.one(each) for each in ids] == page.items
     return ids
 
 

@@ -87,6 +87,19 @@ async def test_list_of_what_there_is_not_is_empty(
     assert (response.status_code, response.json()["items"]) == (200, [])
 
 
+async def test_order_is_read_byte_for_byte_as_a_change_of_it_answers(
+    client: httpx2.AsyncClient, buyer: dict[str, str], variant: str
+) -> None:
+    order = await place(client, buyer, variant)
+    paid = await change(client, buyer, order, "payments", {"reference": "ch_1"})
+
+    one = await client.get(f"{ORDERS}/{order['id']}", headers=buyer)
+    page = await client.get(ORDERS, headers=buyer)
+
+    assert one.text == paid.text
+    assert page.text == f'{{"items":[{paid.text}],"page":1,"size":20,"total":1}}'
+
+
 async def test_number_of_statements_does_not_depend_on_the_size_of_the_page(
     client: httpx2.AsyncClient, buyer: dict[str, str], catalogue: Catalogue, resources: Resources
 ) -> None:
@@ -101,6 +114,7 @@ async def test_number_of_statements_does_not_depend_on_the_size_of_the_page(
 
     assert len(response.json()["items"]) == 6
     assert len(of_one) == len(of_all)
+    assert [statement for statement in of_all if "orders" in statement] == of_all[-1:]
 
 
 async def test_copy_that_is_current_is_not_sent_again(

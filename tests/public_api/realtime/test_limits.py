@@ -228,6 +228,24 @@ async def test_reader_that_is_stuck_is_cut_off_and_holds_nobody_back(
         await quick.quiet()
 
 
+async def test_reader_that_pauses_gets_every_event_once_and_in_order(
+    connect: Connect, headers: dict[str, str], resources: Resources
+) -> None:
+    text = "x" * 20_000
+    numbers = [f"{number}-" for number in range(200)]
+    async with connect(headers, max_queue=None) as peer:
+        await peer.follow("catalog")
+        for start in range(0, len(numbers), 10):
+            if start == 50:
+                peer.websocket.transport.pause_reading()
+            if start == 150:
+                peer.websocket.transport.resume_reading()
+            await happen(resources, *(product(number + text) for number in numbers[start : start + 10]))
+
+        assert await peer.subjects(len(numbers)) == [number + text for number in numbers]
+        await peer.quiet()
+
+
 async def test_reader_that_was_too_slow_finds_the_reason_behind_what_it_had_not_read(
     connect: Connect, headers: dict[str, str], limit: Limit, listening: Listening, resources: Resources
 ) -> None:

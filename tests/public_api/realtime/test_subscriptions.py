@@ -12,6 +12,7 @@ from commerce.accounts.principal import SCOPES, Principal
 from core.eventlog import EventLog, event_id
 from core.resources import Resources
 from core.web.sockets.connection import RESTART, FrameSocket, SocketLimits
+from core.web.sockets.prepared import EXTENSION, Prepared
 from public_api.realtime.frames import FROM_CLIENT, Subscribe
 from public_api.realtime.subscriptions import Subscriptions
 from tests.fixtures.listening import Listening
@@ -96,3 +97,21 @@ async def test_socket_that_ends_sends_no_more() -> None:
 
     assert not await socket.send_text("b")
     assert [message["text"] for message in sent] == ["a"]
+
+
+async def test_socket_that_ends_gets_nothing_at_once_either() -> None:
+    written: list[bytes] = []
+    websocket = _websocket([])
+
+    def write(data: bytes) -> bool:
+        written.append(data)
+        return True
+
+    websocket.scope["extensions"] = {EXTENSION: {"write": write}}
+    socket = FrameSocket(websocket, FROM_CLIENT, SocketLimits())
+
+    assert socket.send_at_once([Prepared("a")])
+    socket.end(RESTART)
+
+    assert not socket.send_at_once([Prepared("b")])
+    assert written == [Prepared("a").frame]

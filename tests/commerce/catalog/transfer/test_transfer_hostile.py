@@ -144,6 +144,37 @@ async def test_sku_of_another_product_of_the_file_is_refused(database: Database)
     assert set(await shop.products()) == {"x", "z"}
 
 
+async def test_a_faulty_product_keeps_its_names_from_others_of_the_file(sqlite_database: Database) -> None:
+    """Which of two is meant is for the file's owner to say, and not for the fault of one."""
+    shop = Shop(sqlite_database)
+    faulty = a_row("x", **{"Variant SKU": "S-1", "Variant Price": "-1"})
+
+    unreadable = a_row("z", **{"Variant Price": "free"})
+    rows = [faulty, a_row("y", **{"Variant SKU": "S-1"}), unreadable, a_row("x"), a_row("z")]
+
+    report = await shop.takes(shopify_csv(*rows))
+
+    assert [str(fault) for fault in report.faults] == [
+        "line 2: product 'x': Variant Price: '-1' is negative",
+        "line 3: product 'y': Variant SKU: SKU 'S-1' stood before at line 2",
+        "line 4: product 'z': Variant Price: 'free' is not an amount; write it as 1234.50",
+        "line 5: handle 'x' stood before at line 2; the rows of a product must be together",
+        "line 6: handle 'z' stood before at line 4; the rows of a product must be together",
+    ]
+    assert await shop.products() == {}
+
+
+async def test_an_option_without_a_column_of_values_is_refused(sqlite_database: Database) -> None:
+    shop = Shop(sqlite_database)
+
+    report = await shop.takes(shopify_csv(a_row("x", **{"Option1 Name": "Size"}), a_row("y")))
+
+    assert [str(fault) for fault in report.faults] == [
+        "line 2: product 'x': Option1 Value: needs a value for each of Size, in this order"
+    ]
+    assert set(await shop.products()) == {"y"}
+
+
 async def test_sku_of_a_product_in_the_catalogue_is_refused(database: Database) -> None:
     shop = Shop(database)
     await shop.takes(shopify_csv(a_row("owner", **{"Variant SKU": "S-1"})))

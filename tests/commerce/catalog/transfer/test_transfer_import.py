@@ -120,6 +120,32 @@ async def test_unchanged_import_writes_nothing(database: Database) -> None:
     assert set((await shop.versions()).values()) == {1}
 
 
+async def test_a_batch_is_as_many_statements_as_it_has_tables(sqlite_database: Database) -> None:
+    """Asked are the handles, the categories, and all of them where one is missing."""
+    shop = Shop(sqlite_database)
+    size = {
+        "Option1 Name": "Size",
+        "Option1 Value": "S",
+        "Type": "Caps",
+        "Tags": "a, b",
+        "Image Src": "https://x.test/a",
+    }
+    more = {"Option1 Value": "M", "Variant Price": "1"}
+    rows = [row for n in range(100) for row in (a_row(f"cap-{n}", **size), {"Handle": f"cap-{n}", **more})]
+
+    with recorded(sqlite_database.writer) as sent:
+        report = await shop.takes(shopify_csv(*rows))
+
+    assert str(report) == "created 100 updated 0 unchanged 0 failed 0"
+    inserted = [statement.split()[2] for statement in sent if statement.startswith("INSERT")]
+    assert sorted(inserted) == [
+        *("audit_log", "categories", "events", "product_documents"),
+        *("product_images", "product_tags", "products", "variants"),
+    ]
+    others = [statement.split()[0] for statement in sent if not statement.startswith("INSERT")]
+    assert others == ["SELECT", "SAVEPOINT", "SELECT", "SELECT", "DELETE", "RELEASE"]
+
+
 async def test_dry_run_says_what_would_happen_and_changes_nothing(database: Database) -> None:
     shop = Shop(database)
     await shop.takes(shopify_csv(a_row("cap", **{"Variant SKU": "A"}), a_row("hat")))

@@ -1,0 +1,188 @@
+"""Reads of the catalogue whose JSON the database writes: one statement each, compiled once for each of its forms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, String, literal_column, null, select
+
+from commerce.catalog.filters import (
+    DEFAULT_SORT,
+    FilterForm,
+    ProductFilter,
+    SortName,
+    conditions,
+    form_of,
+    keyset,
+    values_of,
+)
+from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow
+from commerce.catalog.projections import CATEGORY, PRODUCT
+from commerce.catalog.search import matching
+from commerce.catalog.seeking import price_bounds, swift
+from commerce.catalog.text import is_storable
+from core.database import Database
+from core.direct import Bind, Row, Sql, compiled, named
+from core.pagination import Keyset, Page
+from core.projections.fields import Shape
+from core.projections.items import Item, ItemSlice, item_of
+from core.projections.listing import Paging, counted, listed, slice_of, total_of
+
+PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
+_KEPT = 500  # statements: of a list there are more forms than anybody asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which products are asked for: all of it that decides how the statement is written."""
+
+    form: FilterForm
+    sort: SortName | None  # None: the best match first where there is a query
+
+    @property
+    def is_ranked(self) -> bool:
+        return self.form.words is not None and self.sort is None
+
+    @property
+    def keyset(self) -> Keyset:
+        """That of the cursors. How well a product fits is a column of the statement alone."""
+        if self.is_ranked:
+            return _ranked(literal_column("0", Integer()))
+        return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
+
+
+def product_list(
+    listing: Listing, paging: Paging, json: ColumnElement[str], dialect: str, bind: Bind
+) -> Select[*tuple[Any, ...]]:
+    """As `listed` has it, with the values of `values_of`."""
+    wanted, order = _wanted(listing, dialect, bind)
+    road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
+    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road)
+
+
+def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
+    """How many products the list has on all pages."""
+    wanted, _ = _wanted(listing, dialect, bind)
+    return counted(wanted)
+
+
+def _wanted(listing: Listing, dialect: str, bind: Bind) -> tuple[Select[*tuple[Any, ...]], Keyset]:
+    """The ids of all, and their order."""
+    wanted: Select[*tuple[Any, ...]] = select(ProductRow.id).where(*conditions(listing.form, bind))
+    wanted = wanted.where(*price_bounds(listing.form, listing.sort, bind))
+    if listing.form.words is None:
+        return wanted, listing.keyset
+    wanted, fit = matching(wanted, listing.form.words, bind, dialect)
+    return wanted, _ranked(fit) if listing.is_ranked else listing.keyset
+
+
+def _ranked(fit: ColumnElement[int]) -> Keyset:
+    return Keyset("match", fit, ProductRow.id, descending=True)  # type: ignore[arg-type]
+
+
+def one_product(json: ColumnElement[str], by: str, bind: Bind, *, include_unpublished: bool) -> Select[str, str, int]:
+    """`json`, id and version of the product whose `id` or `handle` is the value `named`."""
+    column = ProductRow.id if by == "id" else ProductRow.handle
+    statement = select(json, ProductRow.id, ProductRow.version).where(column == bind("named", String()))
+    return statement if include_unpublished else statement.where(PUBLISHED)
+
+
+_NO_JSON: ColumnElement[Any] = null()
+
+
+def _json(shape: Shape | None, dialect: str, *, only_keys: bool) -> ColumnElement[str]:
+    return _NO_JSON if only_keys else PRODUCT.json(shape, dialect)
+
+
+@lru_cache(_KEPT)
+def _list_sql(listing: Listing, paging: Paging, dialect: str, only_keys: bool) -> Sql:
+    json = _json(None, dialect, only_keys=only_keys)
+    return compiled(product_list(listing, paging, json, dialect, named()), dialect)
+
+
+@lru_cache
+def _one_sql(by: str, dialect: str, include_unpublished: bool, only_keys: bool) -> Sql:
+    json = _json(None, dialect, only_keys=only_keys)
+    return compiled(one_product(json, by, named(), include_unpublished=include_unpublished), dialect)
+
+
+@lru_cache
+def _renamed_sql(dialect: str, include_unpublished: bool) -> Sql:
+    statement = select(ProductRow.handle).join(RetiredHandleRow)
+    statement = statement.where(RetiredHandleRow.handle == named()("named", String()))
+    return compiled(statement if include_unpublished else statement.where(PUBLISHED), dialect)
+
+
+@lru_cache
+def _categories_sql(dialect: str) -> Sql:
+    return compiled(select(CATEGORY.json(None, dialect)).order_by(CategoryRow.name), dialect)
+
+
+class CatalogReader:
+    """Whole products as REST shows them. `only_keys` leaves their JSON out: to say whether a reader's copy is good."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int, only_keys: bool = False
+    ) -> Page[Item]:
+        """A numbered page; the best match first where there is a query and no `sort`."""
+        listing, paging = Listing(form_of(wanted), sort), Paging(size, by_cursor=False, count=True)
+        rows = await self._rows(listing, paging, wanted, {"offset": (page - 1) * size}, only_keys=only_keys)
+        total = await self._total(rows, wanted, is_first=page == 1)
+        return Page([item_of(row) for row in rows], page, size, total)
+
+    async def slice(
+        self,
+        wanted: ProductFilter,
+        sort: SortName | None,
+        *,
+        limit: int,
+        after: str | None,
+        count: bool = False,
+        only_keys: bool = False,
+    ) -> ItemSlice:
+        """A keyset page, in the order of `page`. Raises InvalidCursor."""
+        listing = Listing(form_of(wanted), sort)
+        paging = Paging(limit + 1, by_cursor=True, after=after is not None, count=count)
+        position = listing.keyset.position_of(after) if after is not None else {}
+        rows = await self._rows(listing, paging, wanted, position, only_keys=only_keys)
+        total = await self._total(rows, wanted, is_first=after is None) if count else None
+        return slice_of(rows, listing.keyset, limit, total)
+
+    async def _total(self, rows: Sequence[Row], wanted: ProductFilter, *, is_first: bool) -> int:
+        found = total_of(rows, is_first=is_first)
+        if found is not None:
+            return found
+        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, by_cursor=False, count=True)
+        first = await self._rows(listing, paging, wanted, {"offset": 0}, only_keys=True)
+        return total_of(first, is_first=True) or 0
+
+    async def _rows(
+        self, listing: Listing, paging: Paging, wanted: ProductFilter, values: Mapping[str, Any], *, only_keys: bool
+    ) -> list[Row]:
+        dialect = self._database.dialect
+        sql = _list_sql(listing, paging, dialect, only_keys)
+        return await self._database.fetch(sql, {**values_of(wanted, dialect), **values})
+
+    async def one(self, id_or_handle: str, *, include_unpublished: bool, only_keys: bool = False) -> Item | None:
+        if not is_storable(id_or_handle):
+            return None
+        by = "id" if id_or_handle.startswith("prod_") else "handle"
+        sql = _one_sql(by, self._database.dialect, include_unpublished, only_keys)
+        rows = await self._database.fetch(sql, {"named": id_or_handle})
+        return item_of(rows[0]) if rows else None
+
+    async def handle_after_rename(self, retired: str, *, include_unpublished: bool) -> str | None:
+        """The present handle of the product that was once called `retired`."""
+        if not is_storable(retired):
+            return None
+        sql = _renamed_sql(self._database.dialect, include_unpublished)
+        rows = await self._database.fetch(sql, {"named": retired})
+        return rows[0][0] if rows else None
+
+    async def categories(self) -> list[str]:
+        """The JSON of each, by name."""
+        return [row[0] for row in await self._database.fetch(_categories_sql(self._database.dialect), {})]

@@ -1,0 +1,241 @@
+"""Reading on the driver itself: statements compiled once, on connections of their own, rows as the driver has them.
+
+For the hot reads, whose answers are made in the database: SQLAlchemy writes their SQL, once, and does nothing at each
+request. One statement, and so one snapshot; nothing can be written.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Protocol
+
+import aiosqlite
+from pydantic_core import from_json, to_json
+from sqlalchemy import URL, BindParameter, ColumnElement, Dialect, Engine, bindparam, literal_column
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.visitors import replacement_traverse
+from sqlalchemy.types import TypeEngine
+
+# PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
+# back), out of resources, shutting down or starting up.
+AWAY = ("08", "28", "40", "53", "57P")
+# How a dialect reads and writes JSON: several times as fast as the standard library, and as compact.
+JSON_OPTIONS: dict[str, Any] = {
+    "json_serializer": lambda value: to_json(value).decode(),
+    "json_deserializer": from_json,
+}
+_PATIENCE = 10  # seconds for a connection to come free
+Row = tuple[Any, ...]
+# How a condition gets at a value: by its name, and the type that it is compared with.
+Bind = Callable[[str, TypeEngine[Any]], BindParameter[Any]]
+
+
+def named(prefix: str = "") -> Bind:
+    """Values come when the statement runs, by prefix and name: it is compiled once for all of them."""
+    return lambda name, type_: bindparam(prefix + name, type_=type_)
+
+
+def filled(values: Mapping[str, Any]) -> Bind:
+    """Values that are known already."""
+    return lambda name, type_: bindparam(None, values[name], type_=type_, unique=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A statement as its driver takes it."""
+
+    text: str
+    names: tuple[str, ...]  # of its values, in their order; a name may come again
+    writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
+    _constants: Mapping[str, Any]  # that SQLAlchemy's compiler adds
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """Raises KeyError for a value that is missing."""
+        found = [values[name] if name in values else self._constants[name] for name in self.names]
+        for place, name in enumerate(self.names) if self.writers else ():
+            if name in self.writers:
+                found[place] = self.writers[name](found[place])
+        return found
+
+
+def compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | None = None) -> Sql:
+    """For `sqlite` or `postgresql`. Slow: keep what it returns.
+
+    What has its value already is written into the text, where SQLAlchemy can: for a limit that it does not know
+    PostgreSQL makes a plan at each call. `columns` are those that an INSERT or an UPDATE is given values for.
+    """
+    on = dialect_named(dialect)
+    written: Any = replacement_traverse(statement, {}, partial(_written_in, on))
+    made = written.compile(dialect=on, column_keys=columns)
+    names: tuple[str, ...] = tuple(made.positiontup or ())
+    writers = {name: _writer(made.binds[name].type, dialect) for name in names}
+    constants = {name: value for name, value in made.params.items() if not made.binds[name].required}
+    return Sql(str(made), names, {name: writer for name, writer in writers.items() if writer}, constants)
+
+
+def _written_in(dialect: Dialect, element: Any, **_: Any) -> ColumnElement[Any] | None:
+    if not isinstance(element, BindParameter) or element.required:
+        return None
+    write = element.type.dialect_impl(dialect).literal_processor(dialect)
+    return literal_column(write(element.value), element.type) if write and element.value is not None else None
+
+
+@cache
+def dialect_named(name: str) -> Dialect:
+    driver = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}[name]
+    return URL.create(f"{name}+{driver}").get_dialect()(**JSON_OPTIONS)
+
+
+def _writer(type_: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
+    return type_.dialect_impl(dialect_named(dialect)).bind_processor(dialect_named(dialect))
+
+
+class Driver(Protocol):
+    """One connection."""
+
+    @classmethod
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "Driver": ...
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
+        """Whether the error says that the database is away or too busy, and not that the statement is wrong."""
+        ...
+
+    def is_usable(self) -> bool: ...
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
+    async def close(self) -> None: ...
+    def drop(self) -> None:
+        """Closes it without waiting for what it may be doing, which is given up."""
+        ...
+
+
+class Direct:
+    """Per database. A few connections, each opened when all others are busy and kept."""
+
+    def __init__(self, url: URL, engine: Engine, *, size: int, pragmas: Sequence[str] = ()) -> None:
+        self._url = url
+        self._driver: type[Driver] = _Sqlite if url.get_backend_name() == "sqlite" else _Postgresql
+        self._engine = engine  # its listeners are told of each statement, as of SQLAlchemy's own
+        self._pragmas = pragmas
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Driver] = []
+        self._closed = False
+
+    async def fetch(self, sql: Sql, values: Mapping[str, Any]) -> list[Row]:
+        """Raises ConnectionError or TimeoutError where the database is away or too busy."""
+        arguments = sql.arguments(values)
+        for listener in self._engine.dispatch.before_cursor_execute:
+            listener(None, None, sql.text, arguments, None, False)
+        if self._room.locked():
+            async with asyncio.timeout(_PATIENCE):
+                await self._room.acquire()
+        else:
+            await self._room.acquire()
+        try:
+            return await self._fetch(sql.text, arguments)
+        except Exception as error:
+            if self._driver.is_lost(error):
+                raise ConnectionError(str(error)) from error
+            raise
+        finally:
+            self._room.release()
+
+    async def _fetch(self, text: str, arguments: list[Any]) -> list[Row]:
+        driver = await self._connection()
+        try:
+            rows = await driver.fetch(text, arguments)
+        except BaseException:  # also a reader that left: the connection may be in the middle of its answer
+            driver.drop()
+            raise
+        self._keep(driver)
+        return rows  # type: ignore[return-value]  # asyncpg's rows are no tuples, and are as good
+
+    async def _connection(self) -> Driver:
+        while self._idle:
+            driver = self._idle.pop()
+            if driver.is_usable():
+                return driver
+            driver.drop()
+        return await self._driver.open(self._url, self._pragmas)
+
+    def _keep(self, driver: Driver) -> None:
+        if self._closed:
+            driver.drop()
+        else:
+            self._idle.append(driver)
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()
+
+
+class _Sqlite:
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Sqlite":
+        arguments, options = dialect_named("sqlite").create_connect_args(url)
+        driver = cls(await aiosqlite.connect(*arguments, **options, isolation_level=None))
+        try:
+            for pragma in pragmas:
+                await driver.fetch(f"PRAGMA {pragma}", ())
+        except BaseException:
+            driver.drop()
+            raise
+        return driver
+
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
+        # SQLite calls a mistake in the SQL operational too.
+        return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR
+
+    def is_usable(self) -> bool:
+        return True
+
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        return await self._connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def drop(self) -> None:
+        self._connection._conn.interrupt()  # noqa: SLF001  aiosqlite's own way to it is a coroutine
+        self._connection.stop()
+
+
+class _Postgresql:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
+        import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  loaded where there is PostgreSQL
+
+        _, options = dialect_named("postgresql").create_connect_args(url)
+        for own in ("prepared_statement_cache_size", "prepared_statement_name_func"):  # SQLAlchemy's
+            options.pop(own, None)
+        settings = {"default_transaction_read_only": "on", "jit": "off"}  # compiling takes longer than a page does
+        return cls(await asyncpg.connect(**options, server_settings=settings))
+
+    @staticmethod
+    def is_lost(error: Exception) -> bool:
+        import asyncpg  # noqa: PLC0415
+
+        sqlstate = getattr(error, "sqlstate", None) or ""
+        return isinstance(error, asyncpg.InterfaceError) or sqlstate.startswith(AWAY)
+
+    def is_usable(self) -> bool:
+        return not self._connection.is_closed()
+
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        rows: Sequence[Any] = await self._connection.fetch(text, *arguments)
+        return rows
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    def drop(self) -> None:
+        self._connection.terminate()

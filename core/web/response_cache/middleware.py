@@ -1,0 +1,209 @@
+"""Answers from the cache, and keeps what may be shared: pure ASGI, before everything that costs."""
+
+from collections.abc import Callable, Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.budget import Budget
+from core.web.finished import finished
+from core.web.headers import headers_of
+from core.web.middleware.quota import told_quota
+from core.web.response_cache import allow_forgetting, metrics, open_sharing
+from core.web.response_cache.entry import FRESH_SECONDS, Entry, Headers, Made, may_be_kept
+from core.web.response_cache.keys import Area, Keys, address_of, is_plain_json, operation_of
+from core.web.response_cache.store import Key, ResponseCache
+
+_LARGEST_OPERATION = 64 * 1024  # bytes that are read before the application is reached
+_BYPASS = b"portico; fwd=bypass"
+_METHOD = b"portico; fwd=method"
+_MISS = b"portico; fwd=uri-miss"
+_STORED = b"portico; fwd=uri-miss; stored"
+_COLLAPSED: Headers = [(b"age", b"0"), (b"cache-status", b"portico; fwd=uri-miss; collapsed")]
+# What a request that the cache itself makes must not have of that which caused it.
+_OF_CALLER = ("portico.headers", "portico.route")
+
+
+class ResponseCacheMiddleware:
+    """Stands where whole answers pass, headers of security and all. The cache is the process's (`state.responses`);
+    without one everything is the application's.
+
+    `caller`: who pays, by address. `label`: the route that an application left in the scope.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        areas: Sequence[Area],
+        origins: Sequence[str],
+        caller: Callable[[str], str],
+        label: Callable[[Scope], str],
+    ) -> None:
+        self.app = app
+        self._keys = Keys(areas, origins)
+        self._caller = caller
+        self._label = label
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        area = self._keys.area(scope) if scope["type"] == "http" else None
+        cache: ResponseCache | None = scope["state"].get("responses") if area is not None else None
+        if area is None or cache is None or not area.takes(scope["method"]):
+            await self.app(scope, receive, send)
+            return
+        key = self._keys.of(scope, area)
+        if key is None:
+            await self._bypass(cache, scope, receive, send)
+            return
+        body = b""
+        if scope["method"] == "POST":
+            body, receive = await _read(scope, receive)
+            operation = operation_of(body)
+            if operation is None:
+                await self._pass(_METHOD, scope, receive, send)
+                return
+            key = (*key, operation)
+        await self._serve(cache, key, body, scope, receive, send)
+
+    async def _serve(
+        self, cache: ResponseCache, key: Key, body: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        while True:
+            entry = cache.get(key)
+            if entry is not None:
+                now = cache.now()
+                if now - entry.made > FRESH_SECONDS:
+                    metrics.STALE.inc()
+                    self._refresh(cache, key, body, scope)
+                else:
+                    metrics.HIT.inc()
+                await self._give(entry, entry.told(now), scope, receive, send)
+                return
+            flight = cache.flight(key)
+            if flight is None or not cache.may_be_shared(key):
+                break
+            await flight.landed.wait()
+            if flight.entry is not None:
+                metrics.COLLAPSED.inc()
+                await self._give(flight.entry, _COLLAPSED, scope, receive, send)
+                return
+            if not flight.failed:  # it is the other's own
+                break
+        metrics.MISS.inc()
+        # A 304 of the application costs it less than an answer that can be kept.
+        if scope["method"] == "HEAD" or b"if-none-match" in headers_of(scope):
+            await self._pass(_MISS, scope, receive, send)
+        else:
+            await self._make(cache, key, scope, receive, send)
+
+    async def _give(self, entry: Entry, told: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        budget: Budget = scope["state"]["resources"].budget
+        client = scope.get("client")
+        verdict = await budget.spend(self._caller(client[0] if client else ""), entry.points) if entry.points else None
+        if verdict is not None and not verdict.allowed:  # the application says so, in its shape
+            await self._pass(_BYPASS, scope, receive, send)
+            return
+        for count in entry.counts:
+            count(scope)
+        scope["portico.route"], scope["portico.audience"] = entry.route, entry.audience
+        quota = told_quota(budget.limit, verdict) if verdict is not None else ()
+        if_none_match = headers_of(scope).get(b"if-none-match")
+        more = [*told, *quota]
+        if if_none_match is not None and entry.is_current(if_none_match):
+            await send(finished(304, entry.not_modified, entry.not_modified_head, more, b""))
+            return
+        body = entry.body_for(verdict)
+        if entry.has_tail:
+            more.append((b"content-length", b"%d" % len(body)))
+        await send(finished(200, entry.headers, entry.head, more, body if scope["method"] != "HEAD" else b""))
+
+    async def _make(
+        self, cache: ResponseCache, key: Key, scope: Scope, receive: Receive, send: Send, *, quiet: bool = False
+    ) -> None:
+        flight = cache.begin(key)
+        sharing = open_sharing(scope, quiet=quiet)
+        address = address_of(scope)
+        started: Message | None = None
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                if sharing.tags is not None and may_be_kept(message["status"], message["headers"]):
+                    started = message
+                    return
+                cache.land(flight, None, status=message["status"])
+                message = _telling(message, _MISS)
+            elif started is not None:
+                start, started = started, None
+                whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+                sharing.tags = frozenset((*(sharing.tags or ()), address))
+                answer = Made(sharing, start["headers"], message.get("body", b""), *self._labels(scope))
+                entry = Entry(answer, cache.now()) if whole else None
+                kept = cache.land(flight, entry, status=start["status"])
+                await send(_telling(start, _STORED if kept else _MISS))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            cache.end(flight)
+
+    def _labels(self, scope: Scope) -> tuple[str, str]:
+        return self._label(scope), scope.get("portico.audience", "root")
+
+    def _refresh(self, cache: ResponseCache, key: Key, body: bytes, scope: Scope) -> None:
+        """For whoever comes next; who found it stale pays for it."""
+        again = {name: value for name, value in scope.items() if name not in _OF_CALLER}
+        again["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
+        again["headers"] = [header for header in scope["headers"] if header[0] != b"if-none-match"]
+        again["state"] = dict(scope["state"])
+        receive = _replaying([{"type": "http.request", "body": body, "more_body": False}], _gone)
+        cache.refresh(key, lambda: self._make(cache, key, again, receive, _nobody, quiet=True))
+
+    async def _bypass(self, cache: ResponseCache, scope: Scope, receive: Receive, send: Send) -> None:
+        metrics.BYPASS.inc()
+        if b"no-cache" in headers_of(scope).get(b"cache-control", b"").lower():
+            address = address_of(scope)
+            allow_forgetting(scope, lambda: cache.purge((address,)))
+        await self._pass(_BYPASS, scope, receive, send)
+
+    async def _pass(self, status: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        async def tell(message: Message) -> None:
+            await send(_telling(message, status) if message["type"] == "http.response.start" else message)
+
+        await self.app(scope, receive, tell)
+
+
+def _telling(start: Message, status: bytes) -> Message:
+    start["headers"] = [*start.get("headers", ()), (b"cache-status", status)]
+    return start
+
+
+async def _nobody(_message: Message) -> None: ...
+
+
+async def _gone() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _read(scope: Scope, receive: Receive) -> tuple[bytes, Receive]:
+    """The body, empty where it is too long, or not what is looked for; and what gives all of it to the application."""
+    if not is_plain_json(headers_of(scope)):
+        return b"", receive
+    taken: list[Message] = []
+    body, more = b"", True
+    while more and len(body) <= _LARGEST_OPERATION:
+        message = await receive()
+        taken.append(message)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return (b"" if more or len(body) > _LARGEST_OPERATION else body), _replaying(taken, receive)
+
+
+def _replaying(taken: list[Message], receive: Receive) -> Receive:
+    left = iter(taken)
+
+    async def again() -> Message:
+        message = next(left, None)
+        return message if message is not None else await receive()
+
+    return again

@@ -1,0 +1,1 @@
+"""Plans: queries that the database can answer alone are compiled into one statement, whose JSON goes out as it is."""
