@@ -67,8 +67,8 @@ def _rows(what: str, starts: Sequence[Start], limit_mb: float | None = None) -> 
     return [
         at_most(f"{what}, from its command to ready", seconds, "s", REQUIRED_SECONDS),
         Row(f"{what}, processor until ready", cpu, "s"),
-        Row(f"{what}, memory when ready", ready, "MB"),
-        at_most(after, busy, "MB", limit_mb) if limit_mb is not None else Row(after, busy, "MB"),
+        Row(f"{what}, memory when ready", ready, "MiB"),
+        at_most(after, busy, "MiB", limit_mb) if limit_mb is not None else Row(after, busy, "MiB"),
     ]
 
 
