@@ -49,8 +49,26 @@ class Shop:
             yield sent
 
 
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer, with the headers that are no request's own."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    told: str
+
+
 def told(response: httpx2.Response) -> str:
     return str(response.headers.get("cache-status", "")).removeprefix("portico; ")
+
+
+def was_made(response: httpx2.Response | Got) -> bool:
+    """For this request. Whether it was kept as well depends on when the tailer, which tells the cache of this process's
+    own writes once more, comes to them.
+    """
+    said = response.told if isinstance(response, Got) else told(response)
+    return said.partition(";")[0] == "fwd=uri-miss"
 
 
 def kept_of(response: httpx2.Response) -> dict[str, str]:
@@ -74,16 +92,6 @@ async def heard(served: Served | Listening) -> None:
     if tailer.position is None or tailer.position < newest:
         await reached.wait()
     leave()
-
-
-@dataclass(frozen=True, slots=True)
-class Got:
-    """An answer, with the headers that are no request's own."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    told: str
 
 
 async def get(
