@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from operator import itemgetter
 
 from sqlalchemy import Table, delete, update
 
@@ -61,10 +62,13 @@ async def save_products(
     tagged = [*new, *await _without_tags(session, changed)]
 
     def rows() -> Iterator[tuple[Table, list[Row]]]:
-        yield table_of(ProductRow), [_product(save, categories, now) for save in new]
+        # Both in the order of an index: in the order of the file each row would be on another page of it.
+        products = [_product(save, categories, now) for save in new]
+        yield table_of(ProductRow), sorted(products, key=itemgetter("vendor", "price_min"))
         yield table_of(VariantRow), [*added, *chain.from_iterable(map(_variants, new))]
         yield table_of(ImageRow), [*chain.from_iterable(map(_images, pictured))]
-        yield table_of(TagRow), [row for save in tagged for row in _tags(save, now)]
+        tags = [row for save in tagged for row in _tags(save, now)]
+        yield table_of(TagRow), sorted(tags, key=itemgetter("tag", "price_min"))
         yield table_of(DocumentRow), [_document(save) for save in new]
 
     await insert_tables(session, rows())
