@@ -103,7 +103,7 @@ def _portico(folder: str, *arguments: str) -> Timed:
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{command} ended with {process.returncode}"
     seconds = time.perf_counter() - started
-    return Timed(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+    return Timed(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, output)
 
 
 def _raw_seconds(source: Path, target: Path) -> float:

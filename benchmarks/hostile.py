@@ -22,7 +22,7 @@ from core.budget import Budget
 from core.ratelimit import MemoryLimiter
 from core.web.middleware.quota import QuotaMiddleware, spend
 
-REQUESTS = 150
+REQUESTS, DOCUMENTS_EACH = 300, 30
 REQUIRED_TIMES = 40.0
 HITS = 20_000
 _PLAIN = "{ products { nodes { id } } }"
