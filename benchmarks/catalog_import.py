@@ -112,7 +112,7 @@ def _portico(folder: str, *arguments: str) -> Timed:
     assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr}"
     peak = _PEAK.search(done.stderr)
     assert peak is not None, done.stderr
-    return Timed(seconds, cpu_seconds, int(peak[1]) / 1024, done.stdout.strip())
+    return Timed(seconds, cpu_seconds, int(peak[1]) * 1024 / 1e6, done.stdout.strip())
 
 
 def _cpu_of_children() -> float:
