@@ -27,9 +27,12 @@ def at_most_seconds(seconds: float) -> Iterator[None]:
 
 
 def end_in_order() -> None:
-    """SIGTERM ends as Ctrl-C does: each block first ends what it has started."""
+    """SIGTERM ends as Ctrl-C does, which a shell has its background jobs ignore: each block first ends what it has
+    started.
+    """
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)
