@@ -1,4 +1,4 @@
-"""Files of any kind under keys: one protocol, and an adapter chosen by URL (`core.objects.store`).
+"""Files of any kind under keys: one protocol, and an adapter chosen by URL (`core.objects.opening`).
 
 What a file is called or which media type it has is not kept here but in SQL: a local folder has no room for it.
 """

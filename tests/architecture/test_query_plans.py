@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.utils.str_converters import to_camel_case
@@ -23,13 +22,12 @@ from benchmarks import big_rows, big_shop
 from commerce.catalog.filters import SORT_NAMES
 from core.bulk import insert_rows
 from core.database import Base, Database
-from core.settings import DataSettings, ServerSettings, Settings
 from graphql_api.catalog.listing import ProductSort
 from tests.architecture.query_plans import explainer
 from tests.architecture.test_authorisation import OPERATIONS, QUERIES
 from tests.factories.clocks import NOON
 from tests.factories.people import staff
-from tests.fixtures.application import LogEntries
+from tests.fixtures.application import LogEntries, settings_over
 from tests.graphql_api.both_roads import planned_so_far
 from tests.graphql_api.parity_shop import Shop, fill, opened
 
@@ -112,8 +110,7 @@ def quiet(log_entries: LogEntries) -> None:
 
 @pytest.fixture(scope="module")
 async def asked(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
-    data = DataSettings(data_dir=tmp_path_factory.mktemp("plans"), database_url=module_database_url)
-    settings = Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone")))
+    settings = settings_over(module_database_url, tmp_path_factory.mktemp("plans"))
     shop = await fill(settings)
     async with opened(settings) as (client, resources):
         await add_messages(resources.database, 1_000)

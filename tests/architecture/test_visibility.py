@@ -13,14 +13,12 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type
-from pydantic import SecretStr
 from sqlalchemy import select
 
 from commerce.accounts.principal import ROLES, SCOPES
 from commerce.catalog.models import CategoryRow
 from commerce.orders.commands import OrderLine, PlaceOrder
 from core.database import Database
-from core.settings import DataSettings, ServerSettings, Settings
 from graphql_api.schema import build_schema
 from tests.architecture.test_authorisation import operations_of
 from tests.architecture.visibility_table import CALLERS, DELETED, ON_POSTGRESQL, OTHERS, READS, VAULT, WAYS, Read
@@ -28,7 +26,7 @@ from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.orders import OrderDesk
 from tests.factories.products import a_variant
-from tests.fixtures.application import LogEntries, key_with
+from tests.fixtures.application import LogEntries, key_with, settings_over
 from tests.graphql_api.both_roads import planned_so_far
 from tests.graphql_api.parity_shop import fill, opened
 
@@ -56,8 +54,7 @@ def quiet(log_entries: LogEntries) -> None:
 
 @pytest.fixture(scope="module")
 async def shop(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    data = DataSettings(data_dir=tmp_path_factory.mktemp("visibility"), database_url=module_database_url)
-    settings = Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone")))
+    settings = settings_over(module_database_url, tmp_path_factory.mktemp("visibility"))
     filled = await fill(settings)
     async with opened(settings) as (client, resources):
         ids = filled.ids | await _add_vault(resources.database)

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from pydantic import SecretStr
 
 from commerce.accounts.entities import User
 from commerce.catalog.models import RetiredHandleRow
 from commerce.catalog.service import CatalogService
 from core.resources import Resources
-from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app
 from graphql_api.app import create_graphql_app
 from graphql_api.roads import TAKEN
@@ -22,7 +20,7 @@ from tests.factories.clocks import FakeClock
 from tests.factories.order_rows import OrderRows, line
 from tests.factories.people import a_user, signed_in
 from tests.factories.products import a_product, a_variant, an_image
-from tests.fixtures.application import key_with
+from tests.fixtures.application import key_with, settings_over
 from tests.fixtures.asgi import Served, client_of, serve
 from tests.graphql_api.asking import on_the_executor
 from tests.graphql_api.products import a_backordered, a_jacket, the_costliest
@@ -75,10 +73,7 @@ def planned_so_far() -> float:
 
 @asynccontextmanager
 async def both_roads(folder: Path, database_url: str) -> AsyncIterator[BothRoads]:
-    settings = Settings(
-        data=DataSettings(data_dir=folder, database_url=database_url),
-        server=ServerSettings(secret_key=SecretStr("a secret for tests alone")),
-    )
+    settings = settings_over(database_url, folder)
     async with serve(create_app(settings)) as served:
         resources: Resources = served.state["resources"]
         customer = await a_user(resources)

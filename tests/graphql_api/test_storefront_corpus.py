@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from core.resources import Resources
-from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app
 from graphql_api.app import create_graphql_app
 from tests.factories.order_rows import OrderRows
 from tests.factories.people import a_user, signed_in
 from tests.factories.statements import recorded
+from tests.fixtures.application import settings_over
 from tests.fixtures.asgi import Served, client_of, serve
 from tests.graphql_api.asking import on_the_executor
 from tests.graphql_api.storefront import (
@@ -86,8 +85,7 @@ Answers = dict[tuple[str, str, int], Asked]
 @pytest.fixture(scope="module")
 async def answers(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Answers:
     """Of every query, to a shop of each size, on each road, over each kind of database."""
-    data = DataSettings(data_dir=tmp_path_factory.mktemp("storefront"), database_url=module_database_url)
-    settings = Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone")))
+    settings = settings_over(module_database_url, tmp_path_factory.mktemp("storefront"))
     found = {}
     async with serve(create_app(settings)) as served, client_of(served) as client:
         executor = client_of(Served(create_graphql_app(on_the_executor(settings)), served.state))

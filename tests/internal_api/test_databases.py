@@ -5,12 +5,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from core.resources import Resources
-from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app
 from tests.factories.people import a_user, signed_in
+from tests.fixtures.application import settings_over
 from tests.fixtures.probes import read_error
 
 SALE = {
@@ -24,8 +23,7 @@ SALE = {
 
 @pytest.fixture
 def app(database_url: str, tmp_path: Path) -> FastAPI:
-    data = DataSettings(data_dir=tmp_path / "var", database_url=database_url)
-    return create_app(Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone"))))
+    return create_app(settings_over(database_url, tmp_path / "var"))
 
 
 async def test_lists_are_narrowed_and_changes_are_kept_alike(client: httpx2.AsyncClient, resources: Resources) -> None:

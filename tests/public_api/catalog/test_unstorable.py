@@ -5,22 +5,19 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from commerce.catalog.service import CatalogService
 from core.resources import Resources
-from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app
 from tests.factories.products import a_product
-from tests.fixtures.application import LogEntries
+from tests.fixtures.application import LogEntries, settings_over
 from tests.fixtures.probes import read_error
 
 
 @pytest.fixture
 def app(database_url: str, tmp_path: Path) -> FastAPI:
     """Over each kind of database."""
-    data = DataSettings(data_dir=tmp_path / "var", database_url=database_url)
-    return create_app(Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone"))))
+    return create_app(settings_over(database_url, tmp_path / "var"))
 
 
 @pytest.mark.parametrize("text", ["%00", "a%00b", "%ed%a0%80"])

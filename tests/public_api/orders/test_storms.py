@@ -7,16 +7,14 @@ from pathlib import Path
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from core.resources import Resources
-from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.orders import OrderDesk, only_variant
 from tests.factories.products import a_variant
-from tests.fixtures.application import key_with
+from tests.fixtures.application import key_with, settings_over
 from tests.fixtures.asgi import Served, client_of
 from tests.public_api.orders.calls import ORDERS, body, keyed
 
@@ -27,8 +25,7 @@ LAST = 10
 @pytest.fixture
 def app(database_url: str, tmp_path: Path) -> FastAPI:
     """The real application over a database of each kind."""
-    data = DataSettings(data_dir=tmp_path / "var", database_url=database_url)
-    return create_app(Settings(data=data, server=ServerSettings(secret_key=SecretStr("a secret for tests alone"))))
+    return create_app(settings_over(database_url, tmp_path / "var"))
 
 
 @pytest.fixture
