@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 
+from core.backup import BackupFailed
 from core.database import Database
 from core.errors import AppError
 from core.logging import flush_logs
@@ -25,7 +26,7 @@ def refusals() -> Iterator[None]:
     """What the world may do wrong, as one line."""
     try:
         yield
-    except (SettingsError, DataDirInUse) as error:
+    except (SettingsError, DataDirInUse, BackupFailed) as error:
         refuse(str(error))
     except AppError as error:
         cause = f" ({error.__cause__.__cause__ or error.__cause__})" if error.__cause__ else ""
