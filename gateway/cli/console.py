@@ -57,13 +57,13 @@ async def upgrade(database: Database) -> bool:
 
 @asynccontextmanager
 async def current_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database at the newest schema: embedded mode brings it there, a shared one is somebody's decision."""
+    """The database at this program's schema or a newer: embedded mode brings it there, a shared one somebody must."""
     from commerce.schema import migrations  # noqa: PLC0415  Alembic is slow to load
     from core.resources import open_database  # noqa: PLC0415
 
     async with open_database(settings) as database:
         if settings.embedded:
             await migrations().upgrade(database)
-        elif await migrations().current(database) != migrations().head():
+        elif migrations().is_behind(await migrations().current(database)):
             refuse("the database's schema is not current; run `portico db upgrade` first")
         yield database

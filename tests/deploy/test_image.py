@@ -75,7 +75,7 @@ def _copy(names: list[str], to: Path) -> None:
 
 
 def without_power(image: Path) -> tuple[str, ...]:
-    """What runs a command as nobody, where that one reaches this python, and as a root without root's powers, where not.
+    """What runs a command as nobody where that one reaches this python, and where not, as a root without root's powers.
     Who is not root has none.
     """
     if os.getuid() != 0 or shutil.which("setpriv") is None:

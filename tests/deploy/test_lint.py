@@ -1,4 +1,4 @@
-"""The files of deployment, by the linters and schemas of those who read them. Nothing is fetched, and nothing is run."""
+"""The files of deployment, by the linters and schemas of those who read them. Nothing is fetched, nothing is run."""
 
 import subprocess
 import sys
