@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from core.database import Database
+from core.hub.redis import _client
 from core.jobs.worker import Timing
 from core.settings import PREFIX, Settings
 from core.tailer import _POLL_SECONDS
@@ -15,7 +16,7 @@ from tests.fixtures.processes import ROOT
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 FOR_TESTS = {"failpoint"}
 WEB_TO_A_POD = 2
-TAILER, BACKGROUND, DOOR, LINES, HUB = 1, 1, 2, 4, 4  # connections; DOOR and LINES are DBOS's pools
+TAILER, BACKGROUND, DOOR, LINES = 1, 1, 2, 4  # connections; the last two are DBOS's pools (core/jobs/engine.py)
 MIB_OF_A_PROCESS = 150
 WRITES = 100  # a second
 SHAPES = [(1, 1), (3, 2), (6, 2), (20, 5), (100, 20), (1000, 100)]
@@ -48,7 +49,8 @@ def test_every_setting_is_in_the_table_and_nothing_else() -> None:
 def connections_for_requests() -> int:
     database = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")  # which connects when it is asked
     pools: list[Any] = [database.writer.sync_engine.pool, database.reader.sync_engine.pool]
-    return sum(pool.size() + pool._max_overflow for pool in pools) + database._direct._room._value
+    kept: int = sum(pool.size() + pool._max_overflow for pool in pools)
+    return kept + database._direct._room._value
 
 
 def rows_of_capacity() -> list[str]:
@@ -56,13 +58,14 @@ def rows_of_capacity() -> list[str]:
     web = requests + TAILER + BACKGROUND + DOOR
     worker = requests + TAILER + DOOR + LINES
     polls_of_jobs = 1 / Timing().poll
+    hub = _client("redis://127.0.0.1:1").connection_pool.max_connections
     rows = []
     for nodes, workers in SHAPES:
         processes = nodes * WEB_TO_A_POD
         every = processes + workers
         looks = every / _POLL_SECONDS["postgresql"] + workers * polls_of_jobs
         memory = processes * (MIB_OF_A_PROCESS + Settings().server.response_cache_mb) / 1024
-        cells = [nodes, workers, processes * web + workers * worker, every * HUB, looks, memory, every * WRITES]
+        cells = [nodes, workers, processes * web + workers * worker, every * hub, looks, memory, every * WRITES]
         rows.append("| " + " | ".join(f"{cell:,.0f}" if cell >= 10 else f"{cell:.3g}" for cell in cells) + " |")
     return rows
 
