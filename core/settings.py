@@ -156,6 +156,7 @@ class CarrierSettings(BaseModel):
 
 class ShopSettings(_Group):
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Of prices that name none (ISO 4217).")
+    country: str = Field("US", pattern=r"^[A-Z]{2}$", description="Where orders are sent from (ISO 3166-1 alpha-2).")
     carriers: tuple[CarrierSettings, ...] = Field(
         (),
         max_length=20,
