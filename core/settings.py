@@ -132,7 +132,7 @@ class CarrierSettings(BaseModel):
     timeout_seconds: float = Field(2.0, gt=0, le=30)
     headers: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
     max_price: int = Field(1_000_000, ge=0, le=MAX_AMOUNT)  # minor units: beyond it a price is an error
-    private: bool = False  # it may be on a network of our own, also in production
+    own_network: bool = False  # it may be on a network of our own, also in production
 
     @field_validator("url")
     @classmethod
@@ -162,7 +162,7 @@ class ShopSettings(_Group):
         max_length=20,
         repr=False,
         description="Upstream shipping services, a JSON list: name, url, and if need be timeout_seconds, headers, "
-        "max_price, private (docs/carriers.md).",
+        "max_price, own_network (docs/carriers.md).",
     )
     quote_seconds: float = Field(3.0, gt=0, le=30, description="How long all carriers together may take.")
     upstream_proxy: AnyHttpUrl | None = Field(

@@ -53,9 +53,9 @@ class Quotes:
 
         Raises UnknownShippingQuote, ShippingQuoteUsed, ShippingQuoteExpired, ShippingQuoteMismatch.
         """
-        quote_id, _, number = choice.partition("-")
+        quote_id, dash, number = choice.partition("-")
         row = await self._locked(quote_id)
-        option = _chosen(PARTS.validate_python(row.parts), number) if row is not None else None
+        option = _chosen(PARTS.validate_python(row.parts), number if dash else None) if row is not None else None
         if row is None or option is None:
             raise _refusal(UnknownShippingQuote, "is no quote of yours, or no option of it")
         if row.order_id is not None:
@@ -85,10 +85,10 @@ async def forget_old(session: WriteSession, before: datetime) -> None:
     await session.execute(delete(ShippingQuoteRow).where(ShippingQuoteRow.expires_at < before))
 
 
-def _chosen(parts: tuple[Part, ...], number: str) -> Option | None:
+def _chosen(parts: tuple[Part, ...], number: str | None) -> Option | None:
     """Without a number the cheapest; of several, the first."""
     options = [option for part in parts for option in part.options]
-    if not number:
+    if number is None:
         return min(options, key=lambda option: option.price.amount, default=None)
     numbers = {str(at): option for at, option in enumerate(options, 1)}
     return numbers.get(number)
