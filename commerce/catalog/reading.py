@@ -129,7 +129,7 @@ class CatalogReader:
         self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int, only_keys: bool = False
     ) -> Page[Item]:
         """A numbered page; the best match first where there is a query and no `sort`."""
-        listing, paging = Listing(form_of(wanted), sort), Paging(size, by_cursor=False, count=True)
+        listing, paging = Listing(form_of(wanted), sort), Paging(size, offset=page > 1, count=True)
         rows = await self._rows(listing, paging, wanted, {"offset": (page - 1) * size}, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=page == 1)
         return Page([item_of(row) for row in rows], page, size, total)
@@ -146,7 +146,7 @@ class CatalogReader:
     ) -> ItemSlice:
         """A keyset page, in the order of `page`. Raises InvalidCursor."""
         listing = Listing(form_of(wanted), sort)
-        paging = Paging(limit + 1, by_cursor=True, after=after is not None, count=count)
+        paging = Paging(limit + 1, after=after is not None, count=count)
         position = listing.keyset.position_of(after) if after is not None else {}
         rows = await self._rows(listing, paging, wanted, position, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=after is None) if count else None
@@ -156,8 +156,8 @@ class CatalogReader:
         found = total_of(rows, is_first=is_first)
         if found is not None:
             return found
-        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, by_cursor=False, count=True)
-        first = await self._rows(listing, paging, wanted, {"offset": 0}, only_keys=True)
+        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, count=True)
+        first = await self._rows(listing, paging, wanted, {}, only_keys=True)
         return total_of(first, is_first=True) or 0
 
     async def _rows(

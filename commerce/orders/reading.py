@@ -77,7 +77,7 @@ class OrderReader:
 
     async def page(self, wanted: OrderFilter, *, page: int, size: int, only_keys: bool = False) -> Page[Item]:
         """A numbered page, newest first."""
-        paging = Paging(size, by_cursor=False, count=True)
+        paging = Paging(size, offset=page > 1, count=True)
         sql = _list_sql(form_of(wanted), self._sight, paging, self._database.dialect, only_keys)
         values = {**values_of(wanted), **self._user, "offset": (page - 1) * size}
         rows = await self._database.fetch(sql, values)

@@ -17,11 +17,11 @@ Road = Callable[[Select[*tuple[Any, ...]], ColumnElement[int]], Select[*tuple[An
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How a list is cut: to `limit` rows at most, in numbered pages, or by the cursor of the row before."""
+    """How a list is cut: to `limit` rows at most, after the cursor of a row, or past an `offset` of rows."""
 
     limit: int
-    by_cursor: bool
     after: bool = False
+    offset: bool = False
     count: bool = False  # also say how many rows there are in all
 
 
@@ -38,18 +38,21 @@ def listed(
     """Of each row of a page: `json`, id, version, sort value, and the total or NULL. `wanted` selects the ids of all,
     from the table that has the `version`.
 
-    First the page is found, and then the JSON made: where the database has to sort, it does not sort JSON. Values:
-    `offset` of a numbered page; the keyset's after a cursor; those of `wanted`.
+    The JSON is made for these rows alone: where the database has to sort, it does not sort JSON. Values: `offset` where
+    there is one; the keyset's after a cursor; those of `wanted`.
     """
     total: ColumnElement[Any] = null()
     if paging.count:
         total = counted(wanted).scalar_subquery()
+    reach: ColumnElement[int] = literal_column(str(paging.limit), Integer())
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
+    page = page.order_by(*order.order()).limit(reach)
     if paging.after:
         page = page.where(*order.following(bind))
-    reach: ColumnElement[int] = literal_column(str(paging.limit), Integer())
-    page = page.order_by(*order.order()).limit(reach)
-    if not paging.by_cursor:
+    if dialect == "postgresql" and not paging.offset:  # it computes what is dear after it has sorted and cut
+        found_so = page.selected_columns
+        return page.with_only_columns(json, found_so["id"], version, found_so["shown"], total)
+    if paging.offset:
         page = page.offset(bind("offset", Integer()))
         reach = reach + bind("offset", Integer())
     keys = found_by(page, reach).cte()

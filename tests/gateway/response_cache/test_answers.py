@@ -7,6 +7,7 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
+from tests.factories.uses import uses_of
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import exchange
 from tests.gateway.response_cache.shop import LIST, PRODUCTS, Shop, kept_of, told
@@ -191,9 +192,8 @@ async def test_uses_of_a_superseded_operation_are_counted_on_every_hit(shop: Sho
     for version in ("1", "2", "2"):
         await shop.client.get(PRODUCTS, headers={"X-Client-Name": "till", "X-Client-Version": version})
 
-    pending = shop.served.state["uses"]._pending
-    counted = {(used.client, used.client_version): count.uses for used, count in pending.items() if used.kind == "rest"}
-    assert counted == {("till", "1"): 1, ("till", "2"): 2}
+    counted = await uses_of(shop.served.state["uses"], "rest")
+    assert {used[1:]: uses for used, uses in counted.items()} == {("till", "1"): 1, ("till", "2"): 2}
 
 
 async def test_cache_that_is_off_leaves_no_trace(shop: Shop) -> None:
