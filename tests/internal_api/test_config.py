@@ -44,7 +44,7 @@ def settings(tmp_path: Path) -> Settings:
                 objects_url=f"s3://id:{SECRETS[5]}@bucket",
             ),
             shop=ShopSettings(
-                carriers=[  # type: ignore[arg-type]  # as pydantic takes it
+                carriers=[
                     {
                         "name": "Fast",
                         "url": f"https://api.fast.example/?token={SECRETS[6]}",

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,9 +38,9 @@ class Case:
         self.upstreams: Upstreams
 
     def connect(self, send: Any, **changes: Any) -> None:
-        values = {"name": self.name, "timeout_seconds": 30.0, "url": f"{self.carrier.url}?key={SECRET}",
-                  "headers": {"X-Key": SECRET}} | changes  # fmt: skip
-        self.upstreams = Upstreams([Upstream(**values)], send, now=lambda: self.seconds, chance=lambda: 0.0)
+        address = f"{self.carrier.url}?key={SECRET}"
+        upstream = replace(Upstream(self.name, 30.0, address, {"X-Key": SECRET}), **changes)
+        self.upstreams = Upstreams([upstream], send, now=lambda: self.seconds, chance=lambda: 0.0)
 
     async def ask(self, question: Question = ASKED, *, within: float = 30) -> Reply[Any]:
         deadline = asyncio.get_running_loop().time() + within

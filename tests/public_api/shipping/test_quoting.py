@@ -157,14 +157,20 @@ async def test_table_answers_with_all_carriers_down(asking: Asking, carriers: Ca
     assert await asking.statuses() == {"fast": "skipped", "slow": "skipped", "table": "ok"}
 
 
-async def test_equal_questions_at_once_are_asked_once_and_answered_each(asking: Asking, carriers: Carriers) -> None:
+async def until_waiting(resources: Resources, count: int) -> None:
+    """Until so many wait for carriers."""
+    while sum(flight.waiting for flight in resources.flights._running.values()) < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+async def test_equal_questions_at_once_are_asked_once_and_answered_each(
+    asking: Asking, carriers: Carriers, resources: Resources
+) -> None:
     carriers.fast.behave = carriers.fast.waiting
     same = [asking.body(), asking.body(postal_code=" 94105 "), asking.body(country="us")]
     quoting = [asyncio.create_task(asking.quote(sent)) for sent in same]
     other = asyncio.create_task(asking.quote(asking.body(3)))
-    while not (len(carriers.fast.asked) >= 2 and len(carriers.slow.asked) >= 2):  # noqa: ASYNC110  two servers' counts
-        await asyncio.sleep(0)
-    await asyncio.sleep(0.05)
+    await until_waiting(resources, 4)
 
     carriers.fast.released.set()
 
@@ -198,20 +204,21 @@ async def test_client_that_leaves_ends_the_calls_of_its_quote(
 
 
 async def test_client_that_leaves_takes_nothing_from_one_who_asks_the_same(
-    served: Served, asking: Asking, carriers: Carriers
+    served: Served, asking: Asking, carriers: Carriers, resources: Resources
 ) -> None:
     carriers.fast.behave = carriers.fast.waiting
     left = asyncio.Event()
     gone = asyncio.create_task(leaving(served, asking, left))
     await carriers.fast.reached.wait()
     staying = asyncio.create_task(asking.statuses())
-    await asyncio.sleep(0.2)  # it waits beside the other by then, or asks by itself: the outcome is the same
+    await until_waiting(resources, 2)
 
     left.set()
     await gone
     carriers.fast.released.set()
 
     assert await staying == {"fast": "ok", "slow": "ok", "table": "ok"}
+    assert len(carriers.fast.asked) == 1
 
 
 async def test_quote_under_a_key_is_made_once(asking: Asking) -> None:
