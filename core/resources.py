@@ -139,7 +139,7 @@ async def open_upstreams(settings: Settings) -> AsyncIterator[Upstreams]:
         return
     from core.upstream.client import open_client  # noqa: PLC0415  loaded where there is somebody to call
 
-    private_hosts = {carrier.url.host or "" for carrier in carriers if carrier.own_network}
+    private_hosts = {(carrier.url.host or "").strip("[]") for carrier in carriers if carrier.own_network}
     async with open_client(
         allow_private=not settings.is_production, private_hosts=private_hosts, proxy=str(proxy) if proxy else None
     ) as send:

@@ -15,7 +15,8 @@ from core.outbound import GuardedNetwork, Options
 from core.upstream.calls import Answer, BrokenAnswer, Send, Upstream, UpstreamFailed
 
 MOST_BYTES = 64 * 1024
-_LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30)
+# Each upstream has its share of connections (upstreams.py); in a common pool a slow one would take the others'.
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30)
 _TIMEOUT = httpx2.Timeout(30, connect=5)  # the deadline of a question is shorter
 _HEADERS = {
     "Content-Type": "application/json",

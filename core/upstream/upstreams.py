@@ -17,6 +17,7 @@ from core.upstream.retries import RetryBudget
 log = structlog.get_logger("portico.upstream")
 T = TypeVar("T")
 _LONGEST_PAUSE_SECONDS = 0.1
+MOST_AT_ONCE = 50  # of one upstream: what is slow takes no more connections than that
 _OK, _TOO_MANY, _SERVER_ERROR = 200, 429, 500
 # What says something of the upstream: to be asked nonsense, or to be left, is no failure of its.
 _FAILURES: frozenset[Outcome] = frozenset(("timeout", "failed", "broken"))
@@ -27,6 +28,7 @@ class _Kept:
 
     def __init__(self, upstream: Upstream, now: Callable[[], float]) -> None:
         self.upstream = upstream
+        self.running = 0
         self.retries = RetryBudget()
         self.last_good = LastGood(now)
         self.breaker = Breaker(now, changed=self._tell)
@@ -94,12 +96,14 @@ class Upstreams:
         return await self._try(kept, question, read, until)
 
     async def _try(self, kept: _Kept, question: Question, read: Callable[[bytes], T], until: float) -> T:
-        name, permit = kept.upstream.name, kept.breaker.admit()
+        name = kept.upstream.name
+        permit = kept.breaker.admit() if kept.running < MOST_AT_ONCE else None
         if permit is None:
             REQUESTS.labels(name, "paused").inc()
-            raise UpstreamFailed("paused", "it failed too often")
+            raise UpstreamFailed("paused", "it failed too often, or too many wait for it")
         outcome: Outcome = "cancelled"
         began = self._now()
+        kept.running += 1
         try:
             value = await self._exchange(kept.upstream, question, read, until)
         except UpstreamFailed as failure:
@@ -110,6 +114,7 @@ class Upstreams:
             outcome = "ok"
             return value
         finally:
+            kept.running -= 1
             REQUESTS.labels(name, outcome).inc()
             SECONDS.labels(name).observe(self._now() - began)
             if outcome in _FAILURES:

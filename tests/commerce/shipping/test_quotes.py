@@ -1,5 +1,6 @@
 """Orders that take quotes: the price is the quote's, and every refusal changes nothing."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -108,6 +109,16 @@ async def test_quote_is_good_for_one_order_and_says_which(shop: Shop) -> None:
     await shop.refused(ShippingQuoteUsed, f"{quote.id}-1")
     await shop.desk.do(CancelOrder(order.id))
     await shop.refused(ShippingQuoteUsed, f"{quote.id}-1")
+
+
+async def test_of_orders_that_want_one_quote_at_once_one_gets_it(shop: Shop) -> None:
+    quote = await shop.quote()
+
+    results = await asyncio.gather(*(shop.place(quote.id) for _ in range(4)), return_exceptions=True)
+
+    assert [result for result in results if isinstance(result, Money)] == [usd(700)]
+    assert sum(isinstance(result, ShippingQuoteUsed) for result in results) == 3
+    assert await shop.desk.stock(shop.variant) == 8
 
 
 async def test_quote_expires(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from core.ids import new_id
 from core.upstream.calls import BrokenAnswer, Question, Reply, Upstream, UpstreamFailed
 from core.upstream.client import MOST_BYTES, open_client
-from core.upstream.upstreams import Upstreams
+from core.upstream.upstreams import MOST_AT_ONCE, Upstreams
 from tests.factories.carriers import Behave, Carrier, a_carrier, cutting, offering, replying
 from tests.fixtures.application import LogEntries
 
@@ -267,6 +267,19 @@ async def test_refusals_and_departures_do_not_pause_an_upstream(case: Case) -> N
         await case.refusal()
 
     assert case.sample("breaker") == 0
+
+
+async def test_slow_upstream_holds_no_more_than_its_share(case: Case) -> None:
+    case.carrier.behave = case.carrier.waiting
+    waiting = [asyncio.create_task(case.ask(Question(b"%d" % number))) for number in range(MOST_AT_ONCE)]
+    await asyncio.sleep(0)
+
+    failure = await case.refusal()
+
+    case.carrier.released.set()
+    assert failure.outcome == "paused"
+    assert await asyncio.gather(*waiting) == [Reply("ground")] * MOST_AT_ONCE
+    assert await case.ask() == Reply("ground")
 
 
 async def test_no_cookie_is_kept(case: Case) -> None:
