@@ -3,14 +3,20 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 from prometheus_client import REGISTRY
 
+from commerce.orders.commands import OrderLine
+from commerce.shipping.commands import QuoteShipping
+from commerce.shipping.quoting import ask_carriers
 from core.budget import WRITE_POINTS
 from core.resources import Resources
+from core.upstream.calls import Reply, UpstreamFailed
+from core.upstream.upstreams import Upstreams, nobody
 from tests.factories.carriers import Behave, an_option, cutting, offering, replying
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import Served, exchange
@@ -86,6 +92,31 @@ async def test_one_deadline_holds_for_all_together_and_none_is_left_running(aski
     assert statuses == {"fast": "timeout", "slow": "timeout", "table": "ok"}
     await carriers.fast.left.wait()
     await carriers.slow.left.wait()
+
+
+class Recorder(Upstreams):
+    """Asks nobody, and keeps until when it would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__((), nobody)
+        self.deadlines: list[float] = []
+
+    async def ask(self, *_: Any, deadline: float) -> Reply[Any]:
+        self.deadlines.append(deadline)
+        raise UpstreamFailed("timeout", "")
+
+
+async def test_all_parts_have_the_same_deadline(asking: Asking, resources: Resources) -> None:
+    recorder, loop = Recorder(), asyncio.get_running_loop()
+    command = QuoteShipping((OrderLine(1, asking.variant),), "US")
+    began = loop.time()
+
+    asked = await ask_carriers(replace(resources, upstreams=recorder), command)
+
+    assert [part.status for part in asked.parts] == ["timeout", "timeout", "ok"]
+    first, second = recorder.deadlines
+    assert first == second
+    assert began <= first - resources.settings.shop.quote_seconds <= loop.time()
 
 
 @pytest.mark.parametrize("slow_seconds", [0.2])
