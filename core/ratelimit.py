@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 _SWEEP_SECONDS = 60
+_NOTHING = (-1.0, 0, 0, 0.0)  # counted in no window
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,7 @@ class Limit:
     smoothed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`remaining` more are allowed; as much as was asked for is, at the latest, in `reset_seconds`."""
 
     allowed: bool
@@ -147,25 +147,25 @@ class _Sums:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._sums: dict[tuple[str, str], tuple[int, int, int, float]] = {}  # at last when all of it is over
+        self._sums: dict[tuple[str, str], tuple[float, int, int, float]] = {}  # at last when all of it is over
         self._swept = now()
 
     def spend(self, limit: Limit, key: str, cost: int, *, keep: bool = True) -> Verdict:
         """`keep` False: only whether it would be allowed, and nothing is counted."""
         now, kept = self._now(), (limit.name, key)
-        number, left = int(now / limit.seconds), limit.seconds - now % limit.seconds
-        window, within, before, _ = self._sums.get(kept, (number, 0, 0, 0.0))
+        number, past = divmod(now, limit.seconds)
+        left = limit.seconds - past
+        window, within, before, _ = self._sums.get(kept, _NOTHING)
         if window != number:
             within, before = 0, within if window == number - 1 else 0
-        faded = before * left / limit.seconds
-        remaining = limit.amount - math.floor(faded + within)
+        remaining = limit.amount - within - int(before * left / limit.seconds)
         if cost > remaining:
             return Verdict(False, remaining, seconds_until(limit, cost, before=before, left=left, within=within))
         if keep:
             if now - self._swept > _SWEEP_SECONDS:
                 self._sweep(now)
             self._sums[kept] = number, within + cost, before, now + left + limit.seconds
-            remaining = limit.amount - math.floor(faded + within + cost)
+            remaining -= cost
         return Verdict(True, remaining, limit.seconds)
 
     def clear(self, limit: Limit, key: str) -> None:

@@ -45,6 +45,11 @@ class Listing:
         return self.form.words is not None and self.sort is None
 
     @property
+    def is_in_index(self) -> bool:
+        """Whether its order is one of an index. A tag's products are not copied to it by when they were changed."""
+        return self.form.words is None and not (self.form.tagged and self.sort in ("updated_at", "-updated_at"))
+
+    @property
     def keyset(self) -> Keyset:
         """That of the cursors. How well a product fits is a column of the statement alone."""
         if self.is_ranked:
@@ -58,7 +63,7 @@ def product_list(
     """As `listed` has it, with the values of `values_of`."""
     wanted, order = _wanted(listing, dialect, bind)
     road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
-    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road)
+    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road, in_index=listing.is_in_index)
 
 
 def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:

@@ -33,7 +33,7 @@ def order_list(
     form: FilterForm, sight: Sight, paging: Paging, json: ColumnElement[str], dialect: str, bind: Bind
 ) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, newest first, with the values of `values_of` and `visible`."""
-    return listed(_wanted(form, sight, bind), NEWEST, OrderRow.version, json, paging, dialect, bind)
+    return listed(_wanted(form, sight, bind), NEWEST, OrderRow.version, json, paging, dialect, bind, in_index=True)
 
 
 def order_count(form: FilterForm, sight: Sight, bind: Bind) -> Select[int]:

@@ -34,12 +34,15 @@ def listed(
     dialect: str,
     bind: Bind,
     found_by: Road = lambda page, _: page,
+    *,
+    in_index: bool,
 ) -> Select[*tuple[Any, ...]]:
     """Of each row of a page: `json`, id, version, sort value, and the total or NULL. `wanted` selects the ids of all,
     from the table that has the `version`.
 
-    The JSON is made for these rows alone: where the database has to sort, it does not sort JSON. Values: `offset` where
-    there is one; the keyset's after a cursor; those of `wanted`.
+    First the page is found, and then the JSON made: where the database has to sort, it does not sort JSON. PostgreSQL
+    does both at once where all rows stand `in_index` in their order and none is passed over: it would read them again.
+    Values: `offset` where there is one; the keyset's after a cursor; those of `wanted`.
     """
     total: ColumnElement[Any] = null()
     if paging.count:
@@ -49,7 +52,7 @@ def listed(
     page = page.order_by(*order.order()).limit(reach)
     if paging.after:
         page = page.where(*order.following(bind))
-    if dialect == "postgresql" and not paging.offset:  # it computes what is dear after it has sorted and cut
+    if in_index and dialect == "postgresql" and not paging.offset:
         found_so = page.selected_columns
         return page.with_only_columns(json, found_so["id"], version, found_so["shown"], total)
     if paging.offset:

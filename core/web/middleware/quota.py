@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget, QuotaExceeded
 from core.ratelimit import Limit, Verdict
+from core.web.finished import headers_in
 
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
@@ -17,13 +18,12 @@ async def spend(connection: HTTPConnection, budget: Budget, caller: str, points:
         raise QuotaExceeded(points, budget.limit, verdict)
 
 
-def told_quota(limit: Limit, verdict: Verdict) -> list[tuple[bytes, bytes]]:
-    """The policy, and what is left of it."""
-    name = limit.name.encode()
-    return [
-        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, limit.amount, limit.seconds)),
-        (b"ratelimit", b'"%s";r=%d;t=%d' % (name, verdict.remaining, verdict.reset_seconds)),
-    ]
+def told_quota(limit: Limit, verdict: Verdict) -> bytes:
+    """The headers (`core.web.finished`) of the policy, and of what is left of it."""
+    return (
+        f'ratelimit-policy: "{limit.name}";q={limit.amount};w={limit.seconds}\r\n'
+        f'ratelimit: "{limit.name}";r={verdict.remaining};t={verdict.reset_seconds}\r\n'
+    ).encode()
 
 
 class QuotaMiddleware:
@@ -39,7 +39,7 @@ class QuotaMiddleware:
                 verdict: Verdict | None = state.get("quota")
                 if verdict is not None:
                     limit = state["resources"].budget.limit
-                    message["headers"] = [*message["headers"], *told_quota(limit, verdict)]
+                    message["headers"] = [*message["headers"], *headers_in(told_quota(limit, verdict))]
             await send(message)
 
         await self.app(scope, receive, tell)

@@ -1,11 +1,14 @@
 """A served shop, and what tests ask of its cache."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import gzip
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import brotli  # type: ignore[import-untyped]
 import httpx2
+import zstandard
 from starlette.types import Message
 
 from commerce.catalog.entities import Product
@@ -20,6 +23,12 @@ from tests.fixtures.listening import Listening
 
 PRODUCTS = "/public/v1/products"
 LIST = "/public/v2/products"
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.decompress,
+    "br": brotli.decompress,
+    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
+}
 _OF_EACH = {"x-request-id", "server-timing", "x-process-time-ms", "traceparent", "ratelimit", "age", "cache-status"}
 
 

@@ -1,23 +1,12 @@
 """An answer out of the cache is the application's: status, headers and bytes, for every way to ask."""
 
-import gzip
-from collections.abc import Callable
-
-import brotli  # type: ignore[import-untyped]
 import pytest
-import zstandard
 
 from tests.factories.uses import uses_of
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import exchange
-from tests.gateway.response_cache.shop import LIST, PRODUCTS, Shop, kept_of, told
+from tests.gateway.response_cache.shop import LIST, PRODUCTS, UNPACK, Shop, kept_of, told
 
-UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    "gzip": gzip.decompress,
-    "br": brotli.decompress,
-    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
-}
 ADDRESSES = [
     PRODUCTS,
     f"{PRODUCTS}/anorak",

@@ -2,29 +2,20 @@
 
 import gzip
 import json
-from collections.abc import Callable
 from typing import Any
 
-import brotli  # type: ignore[import-untyped]
 import httpx2
 import pytest
-import zstandard
 
 from commerce.operations.entities import EVERYBODY
 from tests.factories.operations import allow, forget, register, sha
 from tests.factories.uses import uses_of
 from tests.fixtures.asgi import exchange
-from tests.gateway.response_cache.shop import Shop, kept_of, told, was_made
+from tests.gateway.response_cache.shop import UNPACK, Shop, kept_of, told, was_made
 
 LIST = "{products(first: 3) {nodes {id title category {name} variants {sku price {amount}}} totalCount}}"
 ONE = "query One($handle: String) {product(handle: $handle) {id title}}"
 MENU = "query Menu {categories {name slug}}"
-UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    "gzip": gzip.decompress,
-    "br": brotli.decompress,
-    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
-}
 
 
 async def ask(shop: Shop, text: str, headers: dict[str, str] | None = None, **fields: Any) -> httpx2.Response:
