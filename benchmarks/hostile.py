@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from benchmarks.report import Row, at_most
 from benchmarks.server import server
 from core.budget import Budget
-from core.ratelimit import MemoryLimiter
+from core.ratelimit.memory import MemoryLimiter
 from core.web.middleware.quota import QuotaMiddleware, spend
 
 REQUESTS = 150

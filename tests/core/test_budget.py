@@ -1,7 +1,8 @@
 import pytest
 
 from core.budget import Budget
-from core.ratelimit import Limit, MemoryLimiter, Verdict, seconds_until
+from core.ratelimit import Limit, Verdict, seconds_until
+from core.ratelimit.memory import MemoryLimiter
 
 MINUTE = 29_000_000 * 60.0  # a moment at which a window begins
 
@@ -48,7 +49,9 @@ async def test_refused_points_are_not_spent(budget: Budget) -> None:
 async def test_callers_do_not_know_each_other(budget: Budget) -> None:
     await budget.spend("user:usr_1", 1000)
 
-    assert await budget.spend("api_key:key_1", 1) == Verdict(allowed=True, remaining=999, reset_seconds=60)
+    assert await budget.spend("api_key:key_1", 1) == Verdict(
+        allowed=True, remaining=999, reset_seconds=60, limit=budget.limit
+    )
 
 
 async def test_what_was_spent_fades_in_the_minute_after(budget: Budget, time: Time) -> None:
@@ -115,8 +118,8 @@ async def test_cleared_caller_starts_anew(time: Time) -> None:
 
     await limiter.clear(limit, "ada")
 
-    assert full == Verdict(allowed=False, remaining=0, reset_seconds=61)
-    assert await limiter.peek(limit, "ada") == Verdict(allowed=True, remaining=10, reset_seconds=60)
+    assert full == Verdict(allowed=False, remaining=0, reset_seconds=61, limit=limit)
+    assert await limiter.peek(limit, "ada") == Verdict(allowed=True, remaining=10, reset_seconds=60, limit=limit)
 
 
 async def test_exact_limit_counts_several_at_once() -> None:
@@ -132,4 +135,4 @@ async def test_looking_at_a_smoothed_limit_counts_nothing(time: Time) -> None:
 
     looks = [await limiter.peek(limit, "ada") for _ in range(3)]
 
-    assert looks == [Verdict(allowed=True, remaining=10, reset_seconds=60)] * 3
+    assert looks == [Verdict(allowed=True, remaining=10, reset_seconds=60, limit=limit)] * 3

@@ -1,6 +1,7 @@
 import asyncio
 
-from core.ratelimit import Limit, MemoryLimiter, Verdict
+from core.ratelimit import Limit, Verdict
+from core.ratelimit.memory import MemoryLimiter
 
 LOGIN = Limit("login", 3, 60)
 
@@ -35,7 +36,7 @@ async def test_looking_counts_nothing() -> None:
     looks = [await limiter.peek(LOGIN, "ada") for _ in range(5)]
     await limiter.hit(LOGIN, "ada")
 
-    assert looks == [Verdict(allowed=True, remaining=3, reset_seconds=60)] * 5
+    assert looks == [Verdict(allowed=True, remaining=3, reset_seconds=60, limit=LOGIN)] * 5
     assert (await limiter.peek(LOGIN, "ada")).remaining == 2
 
 
@@ -94,7 +95,7 @@ async def test_window_moves_on() -> None:
 
 async def test_keys_whose_windows_are_over_are_not_kept() -> None:
     limiter = MemoryLimiter()
-    storage = limiter._limiter.storage
+    storage = limiter._exact.storage
     await limiter.hit(LOGIN, "stays")
     for number in range(100):
         await limiter.hit(Limit("login", 5, 1), f"address-{number}")

@@ -13,7 +13,7 @@ from httpx2.websockets import WebSocketUpgradeError
 
 from core import resources as opening
 from core.budget import Budget
-from core.ratelimit import MemoryLimiter
+from core.ratelimit.memory import MemoryLimiter
 from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings
 from gateway.app import create_app

@@ -105,7 +105,7 @@ class ResponseCacheMiddleware:
         for count in entry.counts:
             count(scope)
         scope["portico.route"], scope["portico.audience"] = entry.route, entry.audience
-        quota = told_quota(budget.limit, verdict) if verdict is not None else ()
+        quota = told_quota(verdict) if verdict is not None else ()
         if_none_match = headers_of(scope).get(b"if-none-match")
         more = [*told, *quota]
         if if_none_match is not None and entry.is_current(if_none_match):
