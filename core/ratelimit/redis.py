@@ -96,8 +96,9 @@ class RedisLimiter:
         await self._redis.connection_pool.disconnect()
 
     async def ping(self) -> None:
-        """Raises LimitsUnavailable."""
+        """On a new connection: those of before may be to a server that is gone. Raises LimitsUnavailable."""
         async with _answering():
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
             await self._redis.ping()
 
     async def hit(self, limit: Limit, key: str, cost: int = 1) -> Verdict:
