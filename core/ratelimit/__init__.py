@@ -78,7 +78,7 @@ def judged(limit: Limit, cost: int, within: int, before: int, left: float) -> Ve
     """Whether a smoothed limit allows so many, where `within` were counted in this window, of which so many seconds
     are `left`, and `before` in the last. `remaining` is with them, where they are allowed.
     """
-    remaining = limit.amount - math.floor(before * left / limit.seconds + within)
+    remaining = limit.amount - within - int(before * left / limit.seconds)
     if cost <= remaining:
         return Verdict(True, remaining - cost, limit.seconds, limit)
     waiting = seconds_until(limit, cost, before=before, left=left, within=within)

@@ -41,7 +41,7 @@ for i, key in ipairs(KEYS) do
     before = window == number - 1 and within or 0
     within = 0
   end
-  allowed = allowed and cost <= amount - math.floor(before * left / seconds + within)
+  allowed = allowed and cost <= amount - within - math.floor(before * left / seconds)
   counted[i] = {number, within + cost, before, math.ceil((left + seconds) * 1000)}
   answer[3 * i - 2] = string.format('%.17g', left)
   answer[3 * i - 1] = within
