@@ -1,17 +1,20 @@
 """Fills a database with a shop of a given size."""
 
 import asyncio
+import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Table
 
 from benchmarks import big_rows
+from benchmarks.harness.catalogue import postgres_server
 from commerce.schema import migrations
 from core.bulk import insert_rows
 from core.database import Base, Database
@@ -37,14 +40,37 @@ _ORDER_TABLES: dict[str, Callable[[int], Iterable[dict[str, Any]]]] = {
 
 def kept(products: int, orders: int) -> Path:
     """A data dir with a shop of this size, made where it is not there yet: the largest takes minutes."""
-    folder = _KEPT / f"{products}-{orders}-{migrations().head()}"
+    folder = _folder("sqlite", products, orders)
     if not (folder / _WHOLE).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        print(f"  making a shop of {products:,} products", file=sys.stderr)
-        asyncio.run(_make(folder / "portico.db", products, orders))
+        _made_anew(folder, products)
+        asyncio.run(_make(folder / "data" / "portico.db", products, orders))
         (folder / _WHOLE).touch()
-    return folder
+    return folder / "data"
+
+
+@contextmanager
+def kept_on_postgres(products: int, orders: int) -> Iterator[str]:
+    """The same on a server that runs meanwhile: the address of its database."""
+    folder = _folder("postgresql", products, orders)
+    whole = (folder / _WHOLE).exists()
+    if not whole:
+        _made_anew(folder, products)
+    with postgres_server(folder / "data", "stop") as (_, address_of):
+        url = address_of("postgres")
+        if not whole:
+            asyncio.run(_copy(url, products, orders))
+            (folder / _WHOLE).touch()
+        yield url
+
+
+def _folder(database: str, products: int, orders: int) -> Path:
+    return _KEPT / f"{database}-{products}-{orders}-{migrations().head()}"
+
+
+def _made_anew(folder: Path, products: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "data").mkdir(parents=True)
+    print(f"  making a shop of {products:,} products", file=sys.stderr)
 
 
 async def _make(path: Path, products: int, orders: int) -> None:
@@ -53,6 +79,31 @@ async def _make(path: Path, products: int, orders: int) -> None:
     async with indexed_afterwards(database):
         await fill(database, products=products, orders=orders)
     await database.close()
+
+
+async def _copy(url: str, products: int, orders: int) -> None:
+    database = Database(url.replace("postgresql://", "postgresql+asyncpg://"))
+    await migrations().upgrade(database)
+    async with indexed_afterwards(database):
+        with psycopg.connect(url) as connection:
+            _copy_table(connection, "categories", big_rows.categories())
+            for tables, count in ((_PRODUCT_TABLES, products), (_ORDER_TABLES, orders)):
+                for name, rows in tables.items():
+                    _copy_table(connection, name, chain.from_iterable(map(rows, range(count))))
+    async with database.writer.begin() as analysing:
+        await analysing.exec_driver_sql("ANALYZE")
+    await database.close()
+
+
+def _copy_table(connection: psycopg.Connection, name: str, rows: Iterable[dict[str, Any]]) -> None:
+    """JSON as text; what a row does not name has the column's default."""
+    following = iter(rows)
+    first = next(following, None)
+    if first is None:
+        return
+    with connection.cursor().copy(f"COPY {name} ({', '.join(first)}) FROM STDIN".encode()) as copy:
+        for row in chain([first], following):
+            copy.write_row([json.dumps(value) if isinstance(value, dict | list) else value for value in row.values()])
 
 
 async def fill(database: Database, *, products: int, orders: int) -> None:

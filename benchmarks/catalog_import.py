@@ -5,6 +5,8 @@ Beside it, sqlite3 alone with the same rows in a database of the same schema: th
 
 import asyncio
 import os
+import re
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -45,8 +47,17 @@ class Timed:
     output: str
 
 
+# The kernel's own count for a process that has ended begins with the memory of the one that started it.
+_COMMAND = """
+import atexit, pathlib, sys
+atexit.register(lambda: sys.stderr.write(pathlib.Path("/proc/self/status").read_text()))
+from gateway.cli import main
+main()
+"""
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
+
+
 def run() -> list[Row]:
-    # In this order: to the kernel, a process begins with the memory of the one that started it.
     return [*_of_five_variants(), *_of_two_variants()]
 
 
@@ -91,19 +102,22 @@ def _of_five_variants() -> list[Row]:
 
 
 def _portico(folder: str, *arguments: str) -> Timed:
-    """Runs the command; its own peak of memory comes from the kernel when it ends."""
+    """Runs the command, which tells its own peak of memory when it ends."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PORTICO_")}
     environment["PORTICO_DATA_DIR"] = str(Path(folder) / "var")
-    command = [sys.executable, "-c", "from gateway.cli import main; main()", "products", *arguments]
-    started = time.perf_counter()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        output = process.stdout.read().strip()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{command} ended with {process.returncode}"
-    seconds = time.perf_counter() - started
-    return Timed(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+    command = [sys.executable, "-c", _COMMAND, "products", *arguments]
+    cpu_before, started = _cpu_of_children(), time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    seconds, cpu_seconds = time.perf_counter() - started, _cpu_of_children() - cpu_before
+    assert done.returncode == 0, f"{arguments} ended with {done.returncode}: {done.stderr}"
+    peak = _PEAK.search(done.stderr)
+    assert peak is not None, done.stderr
+    return Timed(seconds, cpu_seconds, int(peak[1]) * 1024 / 1e6, done.stdout.strip())
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _raw_seconds(source: Path, target: Path) -> float:

@@ -86,12 +86,12 @@ def _stream(client: httpx.Client, kind: str) -> Streamed:
 @contextmanager
 def watched(process: psutil.Process) -> Iterator[Watched]:
     """Its memory, every 20 ms."""
-    memory = Watched(process.memory_info().rss / 2**20)
+    memory = Watched(process.memory_info().rss / 1e6)
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.02):
-            memory.peak_mb = max(memory.peak_mb, process.memory_info().rss / 2**20)
+            memory.peak_mb = max(memory.peak_mb, process.memory_info().rss / 1e6)
 
     thread = threading.Thread(target=watch)
     thread.start()

@@ -1,4 +1,5 @@
-"""Pages of shops of 1,000 to 1,000,000 products, and of 1,000,000 order lines: the same page takes as long in each.
+"""Pages of shops of 1,000 to 1,000,000 products, and of 1,000,000 order lines: the same page takes as long in each, on
+SQLite and on PostgreSQL.
 
 One server after another, nothing cached, one request at a time: medians. A page is flat where the largest shop's takes
 at most three times as long as the smallest's, or two milliseconds more. Of what cannot be flat the time is said.
@@ -8,7 +9,10 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -25,7 +29,7 @@ _LIST, _ORDERS = "/public/v2/products", "/public/v1/orders"
 _FIELDS = "id title category { name } variants { sku price { amount } }"
 _QUERY = f"{{ products(first: 20ARGUMENTS) {{ nodes {{ {_FIELDS} }} }} }}"
 _ORDERS_QUERY = "{ orders(first: 20ARGUMENTS) { nodes { id state lines { title quantity } total { amount } } } }"
-SIZES = {1_000: 2_000, 100_000: 20_000}
+SIZES = {1_000: 2_000, 100_000: 20_000, 1_000_000: 200_000}  # products, and orders of five lines
 EXPORTED = 100_000  # the shop whose export is read
 ROUNDS = 15
 TIMES_SLOWER, MS_SLOWER = 3, 2
@@ -42,23 +46,51 @@ class Read:
     status: int = httpx.codes.OK
 
 
+@dataclass(slots=True)
+class Found:
+    """Of one database: the medians of each read, by the products of the shop."""
+
+    database: str
+    reads: dict[str, Read] = field(default_factory=dict)
+    medians: dict[str, dict[int, float]] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        for what, medians in self.medians.items():
+            smallest, largest = medians[min(medians)], max(medians)
+            limit = round(max(smallest * TIMES_SLOWER, smallest + MS_SLOWER), 1)
+            for products, median in medians.items():
+                named = f"{self.database}, {what}: {products:,} products"
+                judged = self.reads[what].flat and products == largest
+                yield at_most(named, median, "ms", limit) if judged else Row(named, median, "ms")
+
+
 def run() -> list[Row]:
-    medians: dict[str, list[float]] = {}
-    rows: list[Row] = []
-    flat: dict[str, bool] = {}
-    for products, orders in SIZES.items():
-        folder = big_shop.kept(products, orders)
-        key = {"Authorization": f"Bearer {new_key(str(folder), 'orders:read')}"}
-        with portico(folder, cached=False) as (process, address), httpx.Client(base_url=address, timeout=120) as client:
-            for what, read in _reads(products).items():
-                print(f"  {what}, {products:,} products", file=sys.stderr)
-                medians.setdefault(what, []).append(
-                    _median(client, read, key if "orders" in read.path + read.query else {})
-                )
-                flat[what] = read.flat
-            if products == EXPORTED:
-                rows.append(_export(process, client, products))
-    return [row for what, found in medians.items() for row in _told(what, found, flat=flat[what])] + rows
+    rows = []
+    for database in ("SQLite", "PostgreSQL"):
+        found, exports = Found(database), list[Row]()
+        for products, orders in SIZES.items():
+            exports += _measured(found, products, orders)
+        rows += [*found.rows(), *exports]
+    return rows
+
+
+def _measured(found: Found, products: int, orders: int) -> list[Row]:
+    """Into `found`; returns what the export of this shop has shown."""
+    with ExitStack() as stack:
+        if found.database == "SQLite":
+            folder, url = big_shop.kept(products, orders), None
+        else:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            url = stack.enter_context(big_shop.kept_on_postgres(products, orders))
+        key = {"Authorization": f"Bearer {new_key(str(folder), 'orders:read', url)}"}
+        process, address = stack.enter_context(portico(folder, cached=False, database=url))
+        client = stack.enter_context(httpx.Client(base_url=address, timeout=120))
+        found.reads = _reads(products)
+        for what, read in found.reads.items():
+            median = _median(client, read, key if "orders" in read.path + read.query else {})
+            found.medians.setdefault(what, {})[products] = median
+        print(f"  {found.database}, {products:,} products", file=sys.stderr)
+        return [_export(found.database, process, client, products)] if products == EXPORTED else []
 
 
 def _reads(products: int) -> dict[str, Read]:
@@ -121,7 +153,7 @@ def _median(client: httpx.Client, read: Read, headers: dict[str, str]) -> float:
             read.path,
             params=read.given,
             json={"query": read.query} if read.query else None,
-            headers=headers,
+            headers={"Accept-Encoding": "identity", **headers},  # compression waits for more
         ) as response:
             first = next(response.iter_bytes(), b"")
             taken.append((time.perf_counter() - started) * 1000)
@@ -130,22 +162,11 @@ def _median(client: httpx.Client, read: Read, headers: dict[str, str]) -> float:
     return statistics.median(taken[1:])
 
 
-def _told(what: str, medians: list[float], *, flat: bool) -> Iterator[Row]:
-    for products, median in zip(SIZES, medians, strict=True):
-        limit = max(medians[0] * TIMES_SLOWER, medians[0] + MS_SLOWER)
-        named = f"{what}: {products:,} products"
-        if flat and products == max(SIZES):
-            yield at_most(named, median, "ms", round(limit, 1))
-        else:
-            yield Row(named, median, "ms")
-
-
-def _export(process: psutil.Process, client: httpx.Client, products: int) -> Row:
+def _export(database: str, process: psutil.Process, client: httpx.Client, products: int) -> Row:
     lines = 0
     with watched(process) as memory, client.stream("GET", "/public/v1/products/export?format=jsonl") as response:
         for piece in response.iter_bytes():
             lines += piece.count(b"\n")
     assert lines == products - products // 50, lines  # one in fifty is a draft
-    return at_most(
-        f"export of {products:,} products, growth of the server's memory", memory.growth_mb, "MB", REQUIRED_MB
-    )
+    what = f"{database}, export of {products:,} products, growth of the server's memory"
+    return at_most(what, memory.growth_mb, "MB", REQUIRED_MB)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.harness.contenders import PORTICO, Started
+from benchmarks.harness.contenders import PORTICO, Started, on_postgres
 from benchmarks.harness.processes import environment_with, running
 
 
@@ -15,10 +15,10 @@ def server(folder: str) -> Iterator[Started]:
         yield started
 
 
-def new_key(folder: str, scopes: str) -> str:
-    """The secret of a key of the shop's own."""
+def new_key(folder: str, scopes: str, database: str | None = None) -> str:
+    """The secret of a key of the shop's own, which may be on PostgreSQL."""
     command = [*PORTICO, "keys", "create", "bench", "--scopes", scopes]
-    environment = environment_with(_data_dir(folder))
+    environment = environment_with(_data_dir(folder) | on_postgres(database))
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
 

@@ -8,19 +8,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
-import psutil
 
 from benchmarks.harness.asking import PRODUCTS, operation
 from benchmarks.harness.catalogue import fill_sqlite, postgres
 from benchmarks.harness.contenders import PORTICO
-from benchmarks.harness.processes import environment_with
+from benchmarks.harness.processes import ending, environment_with
 from benchmarks.report import Row, at_most
 
 STARTS = 5
@@ -35,7 +34,7 @@ _SETTLED_SECONDS = 5.0  # what is loaded after readiness is loaded then
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`busy_mb`: after it has answered. `cpu` and memory are of the process that serves."""
+    """`busy_mb`: after it has answered. `cpu` and memory, of a million bytes, are of the process that serves."""
 
     seconds: float
     cpu_seconds: float
@@ -67,34 +66,46 @@ def _rows(what: str, starts: Sequence[Start], limit_mb: float | None = None) -> 
     return [
         at_most(f"{what}, from its command to ready", seconds, "s", REQUIRED_SECONDS),
         Row(f"{what}, processor until ready", cpu, "s"),
-        Row(f"{what}, memory when ready", ready, "MiB"),
-        at_most(after, busy, "MiB", limit_mb) if limit_mb is not None else Row(after, busy, "MiB"),
+        Row(f"{what}, memory when ready", ready, "MB"),
+        at_most(after, busy, "MB", limit_mb) if limit_mb is not None else Row(after, busy, "MB"),
     ]
 
 
 def _start(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> Start:
     port = _free_port()
     address = f"127.0.0.1:{port}"
-    started = time.monotonic()
     place = address if command[-1] == "-b" else str(port)
-    with _process((*command, place), folder, environment) as root, httpx.Client(base_url=f"http://{address}") as client:
-        _await_ready(client, root)
-        seconds = time.monotonic() - started
+    log = Path(folder) / "log"
+    begun = time.monotonic()
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            (*command, place),
+            cwd=folder,
+            env=_environment(folder, environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as started,
+        ending(started) as root,
+        httpx.Client(base_url=f"http://{address}") as client,
+    ):
+        _await_ready(client, started, log)
+        seconds = time.monotonic() - begun
         process = next((each for each in root.children() if command[-1] == "-b"), root)
         times = process.cpu_times()
         ready = process.memory_info().rss
         _ask(client)
-        return Start(seconds, times.user + times.system, ready / 2**20, process.memory_info().rss / 2**20)
+        return Start(seconds, times.user + times.system, ready / 1e6, process.memory_info().rss / 1e6)
 
 
-def _await_ready(client: httpx.Client, process: psutil.Process) -> None:
+def _await_ready(client: httpx.Client, started: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _GIVEN_UP_SECONDS
-    while time.monotonic() < deadline and process.is_running():
+    while time.monotonic() < deadline and started.poll() is None:
         with suppress(httpx.TransportError):
             if client.get("/readyz").is_success:
                 return
         time.sleep(0.01)
-    raise TimeoutError("the server did not become ready")
+    raise RuntimeError(f"the server did not become ready: {log.read_text(errors='replace')[-2000:]}")
 
 
 def _ask(client: httpx.Client) -> None:
@@ -114,20 +125,6 @@ def _free_port() -> int:
 
 def _run(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> None:
     subprocess.run(command, cwd=folder, env=_environment(folder, environment), check=True, stdout=subprocess.DEVNULL)
-
-
-@contextmanager
-def _process(command: Sequence[str], folder: str, environment: Mapping[str, str]) -> Iterator[psutil.Process]:
-    with (
-        (Path(folder) / "log").open("wb") as log,
-        subprocess.Popen(
-            command, cwd=folder, env=_environment(folder, environment), stdout=log, stderr=subprocess.STDOUT
-        ) as process,
-    ):
-        try:
-            yield psutil.Process(process.pid)
-        finally:
-            process.terminate()
 
 
 def _environment(folder: str, given: Mapping[str, str]) -> dict[str, str]:

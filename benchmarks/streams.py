@@ -22,7 +22,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.uri import parse_uri
 
-from benchmarks.harness.processes import cores, pin
+from benchmarks.harness.processes import cores, ending, pin
 from benchmarks.report import Row, at_most
 from benchmarks.server import server
 from commerce.accounts.api_keys import ApiKeyService
@@ -256,7 +256,7 @@ async def _measure(ours: Started, bare: Started, path: Path) -> Found:
     before = process.memory_info().rss
     heard = Heard()
     async with _listening([SocketListener(url, keys[n // _PER_KEY], heard) for n in range(SOCKETS)], address) as found:
-        memory_kb = (process.memory_info().rss - before) / 1024 / SOCKETS
+        memory_kb = (process.memory_info().rss - before) / 1000 / SOCKETS
         sockets = Audience(process, found, heard, tell)
         await sockets.settle()
         async with _listening_to(bare, sockets.size) as others:
@@ -321,9 +321,9 @@ async def _keys(database: Database, count: int) -> list[str]:
 @contextmanager
 def _bare_server() -> Iterator[tuple[psutil.Process, str]]:
     command = [sys.executable, "-c", _BARE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield psutil.Process(process.pid), f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.terminate()
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started,
+        ending(started) as process,
+    ):
+        assert started.stdout is not None
+        yield process, f"http://127.0.0.1:{started.stdout.readline().strip()}"

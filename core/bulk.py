@@ -4,7 +4,8 @@ SQLAlchemy binds an executemany value by value, which takes a third of an import
 once, and its values are converted column by column.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
 from operator import is_, itemgetter
@@ -17,13 +18,41 @@ from core.database import WriteSession
 from core.direct import Sql, compiled
 
 Row = dict[str, Any]
-_ROWS_AT_ONCE = 500  # SQLite binds 32,766 values: room for 65 columns
+_ROWS_AT_ONCE = 1_000  # SQLite binds 32,766 values: room for 32 columns
 _KEY = "_key"  # a bound name that no column has
 
 
 async def insert_rows(session: WriteSession, table: Table, rows: Sequence[Row]) -> None:
     """All rows name the same columns, two or more."""
-    await _execute(session, table, rows, None)
+    await insert_tables(session, [(table, rows)])
+
+
+async def insert_tables(session: WriteSession, tables: Iterable[tuple[Table, Sequence[Row]]]) -> None:
+    """Into one table after the other. What an iterator makes of the next is made while the database writes this one."""
+    connection = await session.connection()
+    running: asyncio.Task[Any] | None = None
+    try:
+        for table, rows in tables:
+            for text, values in _inserts(connection.dialect.name, table, rows):
+                if running is not None:
+                    await running
+                running = asyncio.create_task(connection.exec_driver_sql(text, values))
+                await asyncio.sleep(0)  # so that it begins
+    finally:
+        if running is not None:
+            await running
+
+
+def _inserts(dialect: str, table: Table, rows: Sequence[Row]) -> Iterator[tuple[str, Any]]:
+    """Statements with their values, of which SQLite takes so many at once."""
+    if not rows:
+        return
+    if dialect != "sqlite":
+        yield _statement(dialect, table, rows, None)
+        return
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        text, values = _statement(dialect, table, rows[start : start + _ROWS_AT_ONCE], None)
+        yield _of_many(text, len(values)), tuple(chain.from_iterable(values))
 
 
 async def insert_missing(session: WriteSession, table: Table, rows: Sequence[Row]) -> int:
@@ -40,27 +69,21 @@ async def insert_missing(session: WriteSession, table: Table, rows: Sequence[Row
 
 async def update_rows(session: WriteSession, table: Table, rows: Sequence[Row], *, key: str) -> None:
     """Each row by its value of the column `key`; the others that it names are set."""
-    await _execute(session, table, rows, key)
+    if rows:
+        connection = await session.connection()
+        await connection.exec_driver_sql(*_statement(connection.dialect.name, table, rows, key))
 
 
-async def _execute(session: WriteSession, table: Table, rows: Sequence[Row], key: str | None) -> None:
-    if not rows:
-        return
-    connection = await session.connection()
-    sql = _compiled(table, connection.dialect.name, tuple(rows[0]), key)
+def _statement(dialect: str, table: Table, rows: Sequence[Row], key: str | None) -> tuple[str, list[tuple[Any, ...]]]:
+    """For the driver, with the values of each row."""
+    sql = _compiled(table, dialect, tuple(rows[0]), key)
     names = [key if name == _KEY and key else name for name in sql.names]
     columns = zip(*map(itemgetter(*names), rows), strict=True)
     written = (
         _written(sql.writers[name], column) if name in sql.writers else column
         for name, column in zip(sql.names, columns, strict=True)
     )
-    values = list(zip(*written, strict=True))
-    if key is None and connection.dialect.name == "sqlite":
-        for start in range(0, len(values), _ROWS_AT_ONCE):
-            chunk = values[start : start + _ROWS_AT_ONCE]
-            await connection.exec_driver_sql(_of_many(sql.text, len(chunk)), tuple(chain.from_iterable(chunk)))
-    else:
-        await connection.exec_driver_sql(sql.text, values)
+    return sql.text, list(zip(*written, strict=True))
 
 
 def _written(writer: Callable[[Any], Any], column: Sequence[Any]) -> Iterable[Any]:

@@ -1,7 +1,7 @@
 """Structured log lines (structlog): JSON, or coloured text on a terminal, written to stderr by one thread.
 
-The thread renders and writes, so that a request pays only for putting an entry into a list. Entries of the standard
-`logging` module (uvicorn, SQLAlchemy, Alembic) take the same way.
+The thread renders and writes, so that nobody waits for a stream. Entries of the standard `logging` module (uvicorn,
+SQLAlchemy, Alembic) take the same way.
 """
 
 import atexit
@@ -24,8 +24,8 @@ from structlog.typing import EventDict, WrappedLogger
 from core.context import Client, current_request
 
 Entry = MutableMapping[str, Any]
-_Later = tuple[Callable[..., Entry], tuple[Any, ...]]
 _GATHER_SECONDS = 0.02
+_LONGEST = 256  # of texts that are remembered as JSON
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "api_key", "cookie")
 # uvicorn reports, after us, that an application ended without finishing its response: we logged why already.
 _SAID_ALREADY = "ASGI callable returned without completing response."
@@ -46,20 +46,14 @@ class LogWriter:
         atexit.register(self.flush)
 
     def _start_over(self) -> None:
-        self._waiting: deque[Entry | _Later | threading.Event] = deque()
+        self._waiting: deque[Entry | str | threading.Event] = deque()
         self._bell, self._hurry = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def submit(self, entry: Entry) -> None:
-        self._put(entry)
-
-    def defer(self, build: Callable[..., Entry], values: tuple[Any, ...]) -> None:
-        """As `submit`, of what `build` makes of the values when it is written."""
-        self._put((build, values))
-
-    def _put(self, item: "Entry | _Later") -> None:
-        self._waiting.append(item)
+    def submit(self, entry: Entry | str) -> None:
+        """An entry, or one that is JSON already."""
+        self._waiting.append(entry)
         if not self._bell.is_set():
             self._bell.set()
             if self._thread is None:
@@ -96,10 +90,11 @@ class LogWriter:
                 if isinstance(item, threading.Event):
                     item.set()
 
-    def _line(self, item: "Entry | _Later") -> str:
-        entry: Entry = {}
+    def _line(self, item: Entry | str) -> str:
+        if isinstance(item, str) and self._render is _json:
+            return item + "\n"
+        entry: Entry = json.loads(item) if isinstance(item, str) else item
         try:
-            entry = item[0](*item[1]) if isinstance(item, tuple) else item
             return self._render(entry) + "\n"
         except Exception as error:  # noqa: BLE001  one entry that cannot be written must not silence the rest
             broken = {"event": str(entry.get("event")), "level": "error", "not_rendered": repr(error)}
@@ -161,16 +156,18 @@ def configure_logging(*, level: int = logging.INFO, stream: TextIO | None = None
     logging.getLogger("uvicorn.access").disabled = True  # the root middleware writes the access log
 
 
-def write_entry(entry: Entry) -> None:
-    """An entry that is complete, past all processors."""
+def write_entry(entry: Entry | str) -> None:
+    """An entry that is complete, past all processors; the access log's are JSON already."""
     if _writer is not None:
         _writer.submit(entry)
 
 
-def write_later(build: Callable[..., Entry], *values: Any) -> None:
-    """The short way for the access log: the entry is made of the values off the hot path, when it is written."""
-    if _writer is not None:
-        _writer.defer(build, values)
+def quoted(text: str | None) -> str:
+    """As JSON has it, in ASCII: no character of a path ends a line, or moves a terminal's cursor."""
+    return _remembered(text) if text is None or len(text) <= _LONGEST else json.dumps(text)
+
+
+_remembered: Callable[[str | None], str] = lru_cache(2_048)(json.dumps)
 
 
 def timestamp(seconds: float) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from core.web.finished import EXTENSION, Headers, head_of
+from core.web.finished import EXTENSION, head_of
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -16,11 +16,11 @@ class HttpProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
 
-def _write(cycle: RequestResponseCycle, status: int, head: bytes, headers: Headers, body: bytes) -> bool:
+def _write(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
     """What `RequestResponseCycle.send` does with both messages. The rarer things are left to that."""
     if cycle.response_started or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
         return False
-    lines = (STATUS_LINE[status], head_of(cycle.default_headers), head, head_of(headers), b"\r\n")
+    lines = (STATUS_LINE[status], head_of(cycle.default_headers), head, b"\r\n")
     cycle.transport.writelines([b"".join(lines), body])
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False

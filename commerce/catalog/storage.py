@@ -3,11 +3,13 @@
 Variants keep their ids where their options stay the same, so that what refers to them (carts, orders) stays right.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
+from operator import itemgetter
 
-from sqlalchemy import delete, update
+from sqlalchemy import Table, delete, update
 
 from commerce.catalog.commands import SINGLE_VARIANT, ImageData, ProductData, VariantData, data_of
 from commerce.catalog.entities import Category, Product
@@ -22,7 +24,7 @@ from commerce.catalog.models import (
 )
 from commerce.catalog.text import fold, search_words
 from commerce.catalog.uploaded import uploaded_id
-from core.bulk import Row, insert_rows, update_rows
+from core.bulk import Row, insert_rows, insert_tables, update_rows
 from core.database import WriteSession, table_of
 from core.ids import new_id
 from core.repository import parameter_chunks
@@ -53,13 +55,23 @@ async def save_products(
     """
     new = [save for save in saves if save.before is None]
     changed = [save for save in saves if save.before is not None]
-    await insert_rows(session, table_of(ProductRow), [_product(save, categories, now) for save in new])
     await update_rows(session, table_of(ProductRow), [_product(save, categories, now) for save in changed], key="id")
     await _retire_handles(session, saves)
-    await _save_variants(session, saves)
-    await _replace_images(session, saves)
-    await _replace_tags(session, saves, now)
-    await insert_rows(session, table_of(DocumentRow), [_document(save) for save in new])
+    added = await _change_variants(session, changed)
+    pictured = [*new, *await _without_images(session, changed)]
+    tagged = [*new, *await _without_tags(session, changed)]
+
+    def rows() -> Iterator[tuple[Table, list[Row]]]:
+        # Both in the order of an index: in the order of the file each row would be on another page of it.
+        products = [_product(save, categories, now) for save in new]
+        yield table_of(ProductRow), sorted(products, key=itemgetter("vendor", "price_min"))
+        yield table_of(VariantRow), [*added, *chain.from_iterable(map(_variants, new))]
+        yield table_of(ImageRow), [*chain.from_iterable(map(_images, pictured))]
+        tags = [row for save in tagged for row in _tags(save, now)]
+        yield table_of(TagRow), sorted(tags, key=itemgetter("tag", "price_min"))
+        yield table_of(DocumentRow), [_document(save) for save in new]
+
+    await insert_tables(session, rows())
     await update_rows(session, table_of(DocumentRow), [_document(save) for save in changed], key="product_id")
 
 
@@ -75,6 +87,7 @@ async def delete_product(session: WriteSession, product_id: str) -> None:
 def _product(save: Save, categories: dict[str, Category], now: datetime) -> Row:
     data, before = save.data, save.before
     prices = [variant.price for variant in data.variants]
+    lowest, highest = min(prices), max(prices)
     return {
         "id": save.product_id,
         "handle": data.handle,
@@ -86,9 +99,9 @@ def _product(save: Save, categories: dict[str, Category], now: datetime) -> Row:
         "status": data.status,
         "options": list(data.options),
         "currency": data.currency,
-        "price_min": min(prices),
-        "price_max": max(prices),
-        "price_spread": max(prices) - min(prices),
+        "price_min": lowest,
+        "price_max": highest,
+        "price_spread": highest - lowest,
         "extra": data.extra,
         "version": save.version,
         "created_at": before.head.created_at if before else now,
@@ -108,19 +121,20 @@ async def _retire_handles(session: WriteSession, saves: Sequence[Save]) -> None:
     await insert_rows(session, table_of(RetiredHandleRow), renamed)
 
 
-async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
+async def _change_variants(session: WriteSession, changed: Sequence[Save]) -> list[Row]:
+    """Returns the rows of those that are new."""
     new: list[Row] = []
-    changed: list[Row] = []
+    moved: list[Row] = []
     gone: list[str] = []
     moved_skus: list[str] = []
-    for save in saves:
+    for save in changed:
         before = _by_options(save.before) if save.before else {}
         for position, variant in enumerate(save.data.variants):
             old = before.pop(tuple(variant.options.values()), None)
             if old is None:
                 new.append(_variant(new_id("var"), save.product_id, position, variant))
             elif (old.position, old.data) != (position, variant):
-                changed.append(_variant(old.id, save.product_id, position, variant))
+                moved.append(_variant(old.id, save.product_id, position, variant))
                 if old.data.sku is not None and old.data.sku != variant.sku:
                     moved_skus.append(old.id)
         gone.extend(variant.id for variant in before.values())
@@ -129,8 +143,8 @@ async def _save_variants(session: WriteSession, saves: Sequence[Save]) -> None:
     for ids in parameter_chunks(moved_skus):
         # Two variants may swap their SKUs: the unique constraint is checked row by row.
         await session.execute(update(VariantRow).where(VariantRow.id.in_(ids)).values(sku=None))
-    await update_rows(session, table_of(VariantRow), changed, key="id")
-    await insert_rows(session, table_of(VariantRow), new)
+    await update_rows(session, table_of(VariantRow), moved, key="id")
+    return new
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,14 @@ def _by_options(product: Product) -> dict[tuple[str, ...], _StoredVariant]:
         tuple(variant.options.values()): _StoredVariant(variant.id, position, data)
         for position, (variant, data) in enumerate(pairs)
     }
+
+
+def _variants(save: Save) -> list[Row]:
+    """All of a new product."""
+    return [
+        _variant(new_id("var"), save.product_id, position, variant)
+        for position, variant in enumerate(save.data.variants)
+    ]
 
 
 def _variant(variant_id: str, product_id: str, position: int, variant: VariantData) -> Row:
@@ -165,20 +187,22 @@ def _variant(variant_id: str, product_id: str, position: int, variant: VariantDa
     }
 
 
-async def _replace_images(session: WriteSession, saves: Sequence[Save]) -> None:
-    """An image keeps its id while its address stays."""
-    touched = [save for save in saves if save.before is None or data_of(save.before).images != save.data.images]
+async def _without_images(session: WriteSession, changed: Sequence[Save]) -> list[Save]:
+    """Those whose images are others now, with none in the database."""
+    touched = [save for save in changed if save.before and data_of(save.before).images != save.data.images]
     cleared = [save.product_id for save in touched if save.before and save.before.images]
     if cleared:
         await session.execute(delete(ImageRow).where(ImageRow.product_id.in_(cleared)))
-    rows: list[Row] = []
-    for save in touched:
-        ids = {image.url: image.id for image in save.before.images} if save.before else {}
-        rows += [
-            _image(ids.pop(image.url, "") or image.id or new_id("img"), save.product_id, position, image)
-            for position, image in enumerate(save.data.images)
-        ]
-    await insert_rows(session, table_of(ImageRow), rows)
+    return touched
+
+
+def _images(save: Save) -> list[Row]:
+    """An image keeps its id while its address stays."""
+    ids = {image.url: image.id for image in save.before.images} if save.before else {}
+    return [
+        _image(ids.pop(image.url, "") or image.id or new_id("img"), save.product_id, position, image)
+        for position, image in enumerate(save.data.images)
+    ]
 
 
 def _image(image_id: str, product_id: str, position: int, image: ImageData) -> Row:
@@ -195,25 +219,24 @@ def _image(image_id: str, product_id: str, position: int, image: ImageData) -> R
     }
 
 
-async def _replace_tags(session: WriteSession, saves: Sequence[Save], now: datetime) -> None:
-    """With each tag goes what its products are ordered by."""
-    touched = [save for save in saves if save.before is None or _tags_differ(save.before, save.data)]
+async def _without_tags(session: WriteSession, changed: Sequence[Save]) -> list[Save]:
+    """Those whose tags, or what goes with each, are others now, with none in the database."""
+    touched = [save for save in changed if save.before and _tags_differ(save.before, save.data)]
     cleared = [save.product_id for save in touched if save.before and save.before.tags]
     if cleared:
         await session.execute(delete(TagRow).where(TagRow.product_id.in_(cleared)))
-    rows = [
-        {
-            "product_id": save.product_id,
-            "position": position,
-            "tag": tag,
-            "created_at": save.before.head.created_at if save.before else now,
-            "title_order": fold(save.data.title),
-            "price_min": min(variant.price for variant in save.data.variants),
-        }
-        for save in touched
-        for position, tag in enumerate(save.data.tags)
-    ]
-    await insert_rows(session, table_of(TagRow), rows)
+    return touched
+
+
+def _tags(save: Save, now: datetime) -> list[Row]:
+    """With each tag goes what its products are ordered by."""
+    of_product = {
+        "product_id": save.product_id,
+        "created_at": save.before.head.created_at if save.before else now,
+        "title_order": fold(save.data.title),
+        "price_min": min([variant.price for variant in save.data.variants]),
+    }
+    return [of_product | {"position": position, "tag": tag} for position, tag in enumerate(save.data.tags)]
 
 
 def _tags_differ(before: Product, data: ProductData) -> bool:

@@ -11,6 +11,7 @@ _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")  # linear also for a text of nothing b
 _PRE = re.compile(r'(<pre(?: [\w-]+="[^"]*")*>)\n')
 _MAX_LOOKS = 10  # two are enough for all but a few in ten thousand random texts
 _NOT_WORD = re.compile(r"[\W_]+")
+_SPACED = "".join(mark if mark.isalnum() else " " for mark in map(chr, range(128)))  # the same, of ASCII
 
 
 def is_storable(text: str) -> bool:
@@ -59,4 +60,7 @@ def search_words(*texts: str) -> str:
         joined = _TAG.sub(" ", joined)
     if "&" in joined:
         joined = html.unescape(joined)
-    return _NOT_WORD.sub(" ", fold(joined)).strip()
+    folded = fold(joined)
+    if folded.isascii():
+        return " ".join(folded.translate(_SPACED).split())
+    return _NOT_WORD.sub(" ", folded).strip()

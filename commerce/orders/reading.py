@@ -33,7 +33,7 @@ def order_list(
     form: FilterForm, sight: Sight, paging: Paging, json: ColumnElement[str], dialect: str, bind: Bind
 ) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, newest first, with the values of `values_of` and `visible`."""
-    return listed(_wanted(form, sight, bind), NEWEST, OrderRow.version, json, paging, dialect, bind)
+    return listed(_wanted(form, sight, bind), NEWEST, OrderRow.version, json, paging, dialect, bind, in_index=True)
 
 
 def order_count(form: FilterForm, sight: Sight, bind: Bind) -> Select[int]:
@@ -77,7 +77,7 @@ class OrderReader:
 
     async def page(self, wanted: OrderFilter, *, page: int, size: int, only_keys: bool = False) -> Page[Item]:
         """A numbered page, newest first."""
-        paging = Paging(size, by_cursor=False, count=True)
+        paging = Paging(size, offset=page > 1, count=True)
         sql = _list_sql(form_of(wanted), self._sight, paging, self._database.dialect, only_keys)
         values = {**values_of(wanted), **self._user, "offset": (page - 1) * size}
         rows = await self._database.fetch(sql, values)

@@ -17,11 +17,11 @@ Road = Callable[[Select[*tuple[Any, ...]], ColumnElement[int]], Select[*tuple[An
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How a list is cut: to `limit` rows at most, in numbered pages, or by the cursor of the row before."""
+    """How a list is cut: to `limit` rows at most, after the cursor of a row, or past an `offset` of rows."""
 
     limit: int
-    by_cursor: bool
     after: bool = False
+    offset: bool = False
     count: bool = False  # also say how many rows there are in all
 
 
@@ -34,22 +34,28 @@ def listed(
     dialect: str,
     bind: Bind,
     found_by: Road = lambda page, _: page,
+    *,
+    in_index: bool,
 ) -> Select[*tuple[Any, ...]]:
     """Of each row of a page: `json`, id, version, sort value, and the total or NULL. `wanted` selects the ids of all,
     from the table that has the `version`.
 
-    First the page is found, and then the JSON made: where the database has to sort, it does not sort JSON. Values:
-    `offset` of a numbered page; the keyset's after a cursor; those of `wanted`.
+    First the page is found, and then the JSON made: where the database has to sort, it does not sort JSON. PostgreSQL
+    does both at once where all rows stand `in_index` in their order and none is passed over: it would read them again.
+    Values: `offset` where there is one; the keyset's after a cursor; those of `wanted`.
     """
     total: ColumnElement[Any] = null()
     if paging.count:
         total = counted(wanted).scalar_subquery()
+    reach: ColumnElement[int] = literal_column(str(paging.limit), Integer())
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
+    page = page.order_by(*order.order()).limit(reach)
     if paging.after:
         page = page.where(*order.following(bind))
-    reach: ColumnElement[int] = literal_column(str(paging.limit), Integer())
-    page = page.order_by(*order.order()).limit(reach)
-    if not paging.by_cursor:
+    if in_index and dialect == "postgresql" and not paging.offset:
+        found_so = page.selected_columns
+        return page.with_only_columns(json, found_so["id"], version, found_so["shown"], total)
+    if paging.offset:
         page = page.offset(bind("offset", Integer()))
         reach = reach + bind("offset", Integer())
     keys = found_by(page, reach).cte()

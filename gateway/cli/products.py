@@ -39,6 +39,9 @@ def import_file(
     # Millions of small values and hardly a cycle: the collector would take a quarter of the time.
     gc.freeze()
     gc.set_threshold(1_000_000, 20, 100)
+    # The database's thread and the loop hand on work some dozens of times in a batch, and the reader of the file, which
+    # is always busy, would keep each waiting for 5 ms.
+    sys.setswitchinterval(0.0005)
     with _refusals(), file.open("rb") as opened:
         source = _Source(opened, file.name, format_of(file.name), os.fstat(opened.fileno()).st_size)
         report = asyncio.run(_import(settings_or_refuse(), source, dry_run=dry_run))
@@ -81,6 +84,7 @@ async def _import(settings: Settings, source: _Source, *, dry_run: bool) -> "Rep
     from core.clock import SystemClock  # noqa: PLC0415
 
     async with current_database(settings) as database:
+        await database.expect_bulk()
         with _terminal(source.size) as (on_progress, on_fault):
             return await import_products(
                 database,

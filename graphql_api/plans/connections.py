@@ -64,7 +64,7 @@ class Connection:
         limit = size + 1 if self._looks_ahead else size
 
         def parts(bind: Bind) -> list[Part]:
-            return self._parts(source, bind, dialect, Paging(limit, by_cursor=True, after=after is not None))
+            return self._parts(source, bind, dialect, Paging(limit, after=after is not None))
 
         def write(found: Sequence[Rows]) -> str:
             rows = found[0][:size] if self._shows_page else ()

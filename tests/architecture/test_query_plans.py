@@ -17,17 +17,20 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
+from strawberry.utils.str_converters import to_camel_case
 
 from benchmarks import big_rows, big_shop
 from commerce.catalog.filters import SORT_NAMES
 from core.bulk import insert_rows
 from core.database import Base, Database
 from core.settings import DataSettings, ServerSettings, Settings
+from graphql_api.catalog.listing import ProductSort
 from tests.architecture.query_plans import explainer
 from tests.architecture.test_authorisation import OPERATIONS, QUERIES
 from tests.factories.clocks import NOON
 from tests.factories.people import staff
 from tests.fixtures.application import LogEntries
+from tests.graphql_api.both_roads import planned_so_far
 from tests.graphql_api.parity_shop import Shop, fill, opened
 
 PRODUCTS, ORDERS = 10_000, 2_000
@@ -180,34 +183,66 @@ class Visitor:
             await self._get("/public/v2/products", asked, "shop key")
 
     async def _ask_graphql(self) -> None:
+        for sort in ProductSort:
+            begun = f"products(sort: {sort.name}"
+            cursor = await self._cursor(begun)
+            for given in _selections(PRODUCT_FILTERS, most=1):
+                await self._ask_connection(begun + _filter(given), cursor, "anonymous", "shop key")
         for given in _selections(PRODUCT_FILTERS, most=1):
-            wanted = ", ".join(f"{_camel(name)}: {_literal(value)}" for name, value in given.items() if name != "q")
-            for sort in ("TITLE_ASC", "CREATED_AT_DESC"):
-                arguments = f"(first: 5, sort: {sort}{f', filter: {{{wanted}}}' if wanted else ''})"
-                await self._post(f"{{ products{arguments} {{ nodes {{ {PRODUCT} }} pageInfo {{ endCursor }} }} }}")
+            await self._post(f"{{ products(first: 5{_filter(given)}) {{ nodes {{ {PRODUCT} }} }} }}", "anonymous")
+        for begun, filters, *callers in (
+            ("orders(first: 5", ORDER_FILTERS, "ada", "shop key"),
+            ('search(query: "alpine anorak"', {}, "anonymous", "shop key"),
+        ):
+            cursor = await self._cursor(begun)
+            for given in _selections(filters):
+                await self._ask_connection(begun + _filter(given), cursor, *callers)
         one = big_rows.new_id("prod", 7)
         for query in (
             f'{{ product(id: "{one}") {{ {PRODUCT} }} }}',
             f'{{ product(handle: "product-7") {{ {PRODUCT} }} }}',
             '{ product(handle: "cup") { id } }',
             f'{{ search(query: "alpine anorak") {{ nodes {{ {PRODUCT} }} }} }}',
-            f'{{ nodes(ids: ["{one}", "{big_rows.new_id("var", 7)}"]) {{ id }} }}',
-            f'{{ recommendations(productId: "{one}") {{ products {{ id }} }} }}',
+            f'{{ nodes(ids: ["{one}", "{big_rows.new_id("var", 7)}", "{self._ids["paid"]}"]) {{ id }} }}',
             "{ categories { name slug } }",
-            "{ me { id email } }",
-            f'{{ order(id: "{self._ids["paid"]}") {{ {ORDER} }} }}',
-            f"{{ orders(filter: {{state: paid}}) {{ nodes {{ {ORDER} }} totalCount }} }}",
+            "{ products(first: 1) { totalCount } }",
         ):
-            await self._post(query)
+            await self._post(query, *self._callers)
+        for query in (
+            f'{{ order(id: "{self._ids["paid"]}") {{ {ORDER} }} }}',
+            f"{{ orders {{ nodes {{ {ORDER} }} }} }}",
+            "{ orders { totalCount } }",
+        ):
+            await self._post(query, "ada", "shop key")
+        for query in (f'{{ recommendations(productId: "{one}") {{ items {{ reason }} }} }}', "{ me { id email } }"):
+            await self._post(query, *self._callers, road="executor")
+
+    async def _cursor(self, begun: str) -> str:
+        """Of the first of the list."""
+        found = await self._post(f"{{ list: {begun}) {{ edges {{ cursor }} }} }}", "shop key")
+        return str(found["data"]["list"]["edges"][0]["cursor"])
+
+    async def _ask_connection(self, begun: str, cursor: str, *callers: str) -> None:
+        """Its beginning, and what comes after; not the total, which would excuse the whole statement."""
+        for after in ("", f', after: "{cursor}"'):
+            await self._post(
+                f"{{ list: {begun}{after}) {{ edges {{ cursor }} pageInfo {{ hasNextPage }} }} }}", *callers
+            )
 
     async def _get(self, path: str, given: dict[str, str], caller: str) -> httpx2.Response:
         self._recorder.operation = f"GET {path} {given} as {caller}"
         return await self._client.get(path, params=given or None, headers=self._callers[caller])
 
-    async def _post(self, query: str) -> None:
-        for caller, headers in self._callers.items():
+    async def _post(self, query: str, *callers: str, road: str = "plan") -> Any:
+        """What the last of them is told; each answer is made on the road, and without a fault."""
+        for caller in callers:
             self._recorder.operation = f"{query} as {caller}"
-            await self._client.post("/graphql", json={"query": query}, headers=headers)
+            before = planned_so_far()
+            response = await self._client.post("/graphql", json={"query": query}, headers=self._callers[caller])
+            body = response.json()
+            assert "errors" not in body, (query, body)
+            assert planned_so_far() - before == (road == "plan"), query
+        return body
 
 
 def _selections(of: dict[str, str], most: int = 2) -> Iterator[dict[str, str]]:
@@ -215,13 +250,14 @@ def _selections(of: dict[str, str], most: int = 2) -> Iterator[dict[str, str]]:
         yield from (dict(pairs) for pairs in combinations(of.items(), size))
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(map(str.title, rest))
+def _filter(given: dict[str, str]) -> str:
+    wanted = ", ".join(f"{to_camel_case(name)}: {_literal(value)}" for name, value in given.items())
+    return f", filter: {{{wanted}}}" if wanted else ""
 
 
 def _literal(value: str) -> str:
-    return value if value.isdigit() or value == "true" else f'"{value}"'
+    """Enumerations have no quotes."""
+    return value if value.isdigit() or value in ("true", "paid") else f'"{value}"'
 
 
 def excuse(statement: str, faults: list[str]) -> str | None:

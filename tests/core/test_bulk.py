@@ -1,11 +1,14 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Table, event, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.bulk import insert_missing, insert_rows, update_rows
-from core.database import Database, table_of
+from core.bulk import insert_missing, insert_rows, insert_tables, update_rows
+from core.database import Database, DuplicateValue, table_of
 from core.eventlog import EventRow
 from tests.factories.statements import recorded
 
@@ -41,7 +44,7 @@ async def test_rows_are_few_statements_and_none_is_none(sqlite_database: Databas
             await insert_rows(session, EVENTS, [an_event(n) for n in range(1_001)])
             await insert_rows(session, EVENTS, [])
 
-    assert len(sent) == 3
+    assert len(sent) == 2
     async with sqlite_database.read() as session:
         assert await session.scalar(select(func.count()).select_from(EVENTS)) == 1_001
 
@@ -66,3 +69,65 @@ async def test_those_that_are_there_stay_as_they_are(database: Database) -> None
 
     assert made == 1
     assert [subject for subject, *_ in await stored(database)] == ["s1", "s3"]
+
+
+async def test_rows_of_the_next_table_are_made_while_the_one_before_is_written(sqlite_database: Database) -> None:
+    order: list[str] = []
+
+    def tables() -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+        yield EVENTS, [an_event(1)]
+        order.append("made")
+        yield EVENTS, [an_event(2)]
+
+    with following(sqlite_database.writer, order):
+        async with sqlite_database.write() as session:
+            await insert_tables(session, tables())
+
+    assert order == ["begun", "made", "ended", "begun", "ended"]
+    assert [subject for subject, *_ in await stored(sqlite_database)] == ["s1", "s2"]
+
+
+async def test_rows_that_cannot_be_made_leave_nothing_and_the_connection_free(database: Database) -> None:
+    def tables() -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+        yield EVENTS, [an_event(1)]
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        async with database.write() as session:
+            await insert_tables(session, tables())
+
+    assert await stored(database) == []
+    async with database.write() as session:
+        await insert_rows(session, EVENTS, [an_event(2)])
+    assert [subject for subject, *_ in await stored(database)] == ["s2"]
+
+
+async def test_table_that_is_refused_ends_it(database: Database) -> None:
+    twice = [an_event(n, position=7) for n in range(2)]
+
+    with pytest.raises(DuplicateValue):
+        async with database.write() as session:
+            await insert_tables(session, [(EVENTS, twice), (EVENTS, [an_event(3)])])
+
+    assert await stored(database) == []
+
+
+@contextmanager
+def following(engine: AsyncEngine, order: list[str]) -> Iterator[None]:
+    """Notes when an INSERT begins, and when its result is there."""
+
+    def begun(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT"):
+            order.append("begun")
+
+    def ended(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT"):
+            order.append("ended")
+
+    event.listen(engine.sync_engine, "before_cursor_execute", begun)
+    event.listen(engine.sync_engine, "after_cursor_execute", ended)
+    try:
+        yield
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", begun)
+        event.remove(engine.sync_engine, "after_cursor_execute", ended)

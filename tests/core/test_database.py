@@ -266,3 +266,14 @@ async def test_sqlite_keeps_what_was_acknowledged_and_its_foreign_keys(sqlite_da
         ]
 
     assert kept == ["wal", 2, 1]
+
+
+async def test_bulk_is_copied_into_the_file_less_often_and_kept_as_surely(sqlite_database: Database) -> None:
+    await sqlite_database.expect_bulk()
+
+    async with sqlite_database.write() as session:
+        kept = [
+            await session.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint")
+        ]
+    assert kept == ["wal", 2, 1, 8000]

@@ -13,13 +13,18 @@ import structlog
 
 from core import logging as core_logging
 from core.context import RequestContext, enter_request, leave_request
-from core.logging import configure_logging, flush_logs, timestamp, write_entry, write_later
+from core.logging import configure_logging, flush_logs, quoted, timestamp, write_entry
 
 
 class Log(io.StringIO):
     def entries(self) -> list[dict[str, Any]]:
         flush_logs()
         return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -94,21 +99,27 @@ def test_order_is_kept(log: Log) -> None:
     assert [entry["number"] for entry in log.entries()] == list(range(5000))
 
 
-def test_entry_that_is_made_later_keeps_its_place(log: Log) -> None:
+def test_entry_that_is_json_already_keeps_its_place(log: Log) -> None:
     write_entry({"number": 1})
-    write_later(lambda *values: {"number": sum(values)}, 1, 1)
+    write_entry('{"number":2}')
     write_entry({"number": 3})
 
     assert [entry["number"] for entry in log.entries()] == [1, 2, 3]
 
 
-def test_entry_that_cannot_be_made_does_not_silence_the_next(log: Log) -> None:
-    write_later(lambda number: {"number": 1 // number}, 0)
-    write_later(lambda number: {"number": 1 // number}, 1)
+@pytest.mark.usefixtures("log")
+def test_terminal_shows_an_entry_that_is_json_already_as_any_other() -> None:
+    terminal = Terminal()
+    configure_logging(stream=terminal)
 
-    broken, following = log.entries()
-    assert (broken["level"], following) == ("error", {"number": 1})
-    assert "ZeroDivisionError" in broken["not_rendered"]
+    write_entry({"event": "request", "level": "info", "path": "/\u00e9"})
+    write_entry('{"event":"request","level":"info","path":"/\\u00e9"}')
+    flush_logs()
+
+    first, second = terminal.getvalue().splitlines()
+    assert first == second
+    assert "path" in first
+    assert "{" not in first
 
 
 @pytest.mark.parametrize("character", ["\n", "\x1b", "\x85", "\x9b", "\u2028", "\ud800", "\U0001f600"])
@@ -118,6 +129,15 @@ def test_no_character_ends_a_line_or_reaches_a_terminal(log: Log, character: str
     (entry,) = log.entries()
     assert entry == {"path": f"/a{character}b"}
     assert re.fullmatch(r"[\x20-\x7e]*\n", log.getvalue())
+
+
+@pytest.mark.parametrize("length", [1, 300])
+@pytest.mark.parametrize("character", ["\n", '"', "\x1b", "\x85", "\u2028", "\ud800", "\U0001f600"])
+def test_text_of_an_entry_that_is_made_by_hand_is_plain_too(character: str, length: int) -> None:
+    text = character * length
+
+    assert json.loads(quoted(text)) == text
+    assert re.fullmatch(r"[\x20-\x7e]*", quoted(text))
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ from graphql_api.roads import TAKEN
 from tests.factories.clocks import FakeClock
 from tests.factories.order_rows import OrderRows, line
 from tests.factories.people import a_user, signed_in
-from tests.factories.products import a_product, a_variant, an_image, sized
+from tests.factories.products import a_product, a_variant, an_image
 from tests.fixtures.application import key_with
 from tests.fixtures.asgi import Served, client_of, serve
 from tests.graphql_api.asking import on_the_executor
+from tests.graphql_api.products import a_backordered, a_jacket, the_costliest
 
 Json = dict[str, Any]
 CALLERS = ("anonymous", "customer", "stranger", "support", "editor", "reader_key", "writer_key", "orders_key")
@@ -140,28 +141,14 @@ def _catalogue() -> list[Any]:
         images=(an_image(alt=STRANGE, width=800, height=600), an_image(url="https://images.example.com/b.jpg")),
         options=("Size", "Größe"),
         variants=(
-            a_variant(
-                options={"Size": "S", "Größe": STRANGE},
-                price=10**12,
-                compare_at_price=10**12,
-                sku="ATL-S",
-                stock=3,
-                weight_grams=900,
-                barcode="4006381333931",
-            ),
-            a_variant(options={"Size": "M", "Größe": "x"}, price=2_000, stock=0, inventory_policy="continue"),
+            the_costliest({"Size": "S", "Größe": STRANGE}),
+            a_backordered({"Size": "M", "Größe": "x"}),
             a_variant(options={"Size": "L", "Größe": "x"}, price=0, stock=0),
         ),
     )
     alike = [
-        a_product(
-            handle=f"jacket-{number}",
-            title=f"Jacket {number % 3}",
-            vendor="Ridge" if number % 2 else "Peak",
-            category=f"Jackets {number % 2}",
-            tags=("rain", "sale") if number % 3 else ("rain",),
-            images=(an_image(alt="front"),) * (number % 3),
-            **sized("S", "M", price=1000 + number % 4 * 500, stock=number % 2),
+        a_jacket(
+            number, titles=3, categories=2, handle=f"jacket-{number}", images=(an_image(alt="front"),) * (number % 3)
         )
         for number in range(9)
     ]

@@ -13,23 +13,16 @@ from core.database import Database
 from core.resources import Resources
 from tests.factories.clocks import FakeClock
 from tests.factories.people import a_user, signed_in
-from tests.factories.products import a_product, a_variant, an_image, sized
+from tests.factories.products import a_product, a_variant, an_image
 from tests.graphql_api.asking import Ask, without_cost
+from tests.graphql_api.products import a_backordered, a_jacket, the_costliest
 
 
 def _catalogue() -> list[Any]:
     """50 alike, one of each oddity, and two that are not on sale."""
+    images = (an_image(alt="front", width=800, height=600), an_image(url="https://images.example.com/b.jpg"))
     alike = [
-        a_product(
-            handle=f"jacket-{number:02}",
-            title=f"Jacket {number % 7}",
-            vendor="Ridge" if number % 2 else "Peak",
-            category=f"Jackets {number % 5}",
-            tags=("rain", "sale") if number % 3 else ("rain",),
-            images=(an_image(alt="front", width=800, height=600), an_image(url="https://images.example.com/b.jpg")),
-            **sized("S", "M", price=1000 + number % 4 * 500, stock=number % 2),
-        )
-        for number in range(50)
+        a_jacket(number, titles=7, categories=5, handle=f"jacket-{number:02}", images=images) for number in range(50)
     ]
     rich = a_product(
         handle="atlas-coat",
@@ -41,16 +34,8 @@ def _catalogue() -> list[Any]:
         images=(an_image(alt="Gold coat"),),
         options=("Size", "Colour"),
         variants=(
-            a_variant(
-                options={"Size": "S", "Colour": "Gold"},
-                price=10**12,
-                compare_at_price=10**12,
-                sku="ATL-S",
-                stock=3,
-                weight_grams=900,
-                barcode="4006381333931",
-            ),
-            a_variant(options={"Size": "M", "Colour": "Gold"}, price=2_000, stock=0, inventory_policy="continue"),
+            the_costliest({"Size": "S", "Colour": "Gold"}),
+            a_backordered({"Size": "M", "Colour": "Gold"}),
         ),
     )
     plain = a_product(handle="plain", title="Plain", variants=(a_variant(price=1),))

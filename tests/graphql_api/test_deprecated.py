@@ -1,5 +1,6 @@
 """Which deprecated members of the schema an operation uses: in its document, and in its variables."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -9,11 +10,11 @@ import strawberry
 from graphql import GraphQLSchema, build_schema, parse, validate
 
 from commerce.usage.recorder import UseRecorder
-from commerce.usage.repository import UseRepository
 from core.resources import Resources
 from core.settings import Settings
 from graphql_api.deprecated import deprecations, used
 from graphql_api.schema import Schema
+from tests.factories.uses import uses_of
 from tests.fixtures.application import key_with
 from tests.fixtures.asgi import Served, client_of
 from tests.graphql_api.own_door import ADDRESS, door_of
@@ -180,16 +181,14 @@ class Subscription:
     stales = strawberry.subscription(resolver=three, deprecation_reason="Use nothing.")
 
 
-async def noted(resources: Resources, uses: UseRecorder) -> dict[str, int]:
-    await uses.flush()
-    async with resources.database.read() as session:
-        found = await UseRepository(session).by_subject("field")
-    return {subject: sum(use.uses for use in clients) for subject, clients in found.items()}
+async def noted(uses: UseRecorder) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for (subject, *_), count in (await uses_of(uses, "field")).items():
+        found[subject] += count
+    return found
 
 
-async def test_each_operation_that_runs_counts_once_over_any_transport(
-    served: Served, settings: Settings, resources: Resources
-) -> None:
+async def test_each_operation_that_runs_counts_once_over_any_transport(served: Served, settings: Settings) -> None:
     schema = Schema(query=Query, subscription=Subscription, production=False)
     uses: UseRecorder = served.state["uses"]
     events = {"Accept": "text/event-stream"}
@@ -204,7 +203,7 @@ async def test_each_operation_that_runs_counts_once_over_any_transport(
         async with connected(client, ADDRESS) as socket:
             await run(socket, "{ stale }")
 
-    assert await noted(resources, uses) == {"Query.stale": 4, "Subscription.stales": 1}
+    assert await noted(uses) == {"Query.stale": 4, "Subscription.stales": 1}
 
 
 @pytest.mark.parametrize(
@@ -230,7 +229,7 @@ async def test_order_that_names_its_variant_as_of_old_counts_for_its_client(
     answer = await client.post("/graphql", json=body, headers=await key_with(resources, "orders:write") | WEB)
 
     assert "errors" not in answer.json()
-    assert await noted(resources, served.state["uses"]) == expected
+    assert await noted(served.state["uses"]) == expected
     items = (await client.get("/internal/deprecations", headers=operator)).json()["items"]
     used_by = {item["subject"]: item["clients"] for item in items if item["uses"]}
     assert {name: [each["name"] for each in clients] for name, clients in used_by.items()} == {

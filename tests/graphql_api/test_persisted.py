@@ -13,6 +13,7 @@ from core.resources import Resources
 from graphql_api import limits
 from tests.factories.operations import sha
 from tests.factories.statements import recorded
+from tests.factories.uses import uses_of
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import Served
 from tests.graphql_api.asking import error_of
@@ -264,9 +265,7 @@ async def test_registered_operation_is_counted_by_client_and_others_are_not(
     for body in (apq(STRANGE), {"query": STRANGE}, {"query": MENU}):
         await post(client, body, WEB | {"X-Client-Version": "1.4.0"})
 
-    counts = {used: count.uses for used, count in served.state["uses"]._pending.items() if used.kind == "operation"}
-
-    assert counts == {("operation", sha(STRANGE), "web", "1.4.0"): 2}
+    assert await uses_of(served.state["uses"], "operation") == {(sha(STRANGE), "web", "1.4.0"): 2}
 
 
 async def test_hot_path_asks_the_registry_no_sql(

@@ -1,12 +1,12 @@
 """What is deprecated, and who still uses it, as operators see it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
 
-from commerce.usage.entities import Deprecation
+from commerce.usage.entities import Deprecation, Kind
 from commerce.usage.recorder import UseRecorder
 from commerce.usage.repository import UseRepository
 from core.context import Client
@@ -15,6 +15,7 @@ from core.settings import Settings
 from graphql_api.schema import build_schema
 from public_api.app import version_documents
 from tests.factories.clocks import FakeClock
+from tests.factories.uses import uses_of
 from tests.fixtures.application import LogEntries, new_app
 from tests.fixtures.asgi import Served, client_of, serve
 
@@ -83,7 +84,7 @@ async def test_what_is_not_deprecated_is_not_counted(client: httpx2.AsyncClient,
         assert "deprecation" not in (await client.get(path, headers=WEB)).headers
     await client.post("/graphql", json={"query": "{ products { nodes { id } } }"}, headers=WEB)
 
-    assert uses._pending == {}
+    assert [await uses_of(uses, kind) for kind in get_args(Kind)] == [{}] * len(get_args(Kind))
 
 
 async def test_operations_that_say_so_are_those_that_are_listed(

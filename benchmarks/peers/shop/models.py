@@ -1,4 +1,8 @@
-"""The catalogue's tables as ORM classes, for the peers that use SQLAlchemy: written as its tutorial writes them."""
+"""The catalogue's tables as ORM classes, for the peers that use SQLAlchemy: written as its tutorial writes them.
+
+Nothing refers back to its product. Rows that refer to each other are garbage that only the collector frees, and while
+sessions overlap Python 3.11 crashes in that: with aiosqlite, with threads, and with asyncpg alike.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +50,7 @@ class Variant(Base):
     inventory_policy: Mapped[str]
     weight_grams: Mapped[int | None]
     barcode: Mapped[str | None]
-    product: Mapped["Product"] = relationship(back_populates="variants")
+    currency = ""  # its product's, which sets it
 
     @property
     def title(self) -> str:
@@ -54,11 +58,11 @@ class Variant(Base):
 
     @property
     def price(self) -> Money:
-        return Money(self.amount, self.product.currency)
+        return Money(self.amount, self.currency)
 
     @property
     def compare_at_price(self) -> Money | None:
-        return None if self.amount_before is None else Money(self.amount_before, self.product.currency)
+        return None if self.amount_before is None else Money(self.amount_before, self.currency)
 
     @property
     def available(self) -> bool:
@@ -102,13 +106,19 @@ class Product(Base):
     created: Mapped[datetime] = mapped_column("created_at")
     updated: Mapped[datetime] = mapped_column("updated_at")
     category: Mapped[Category | None] = relationship()
-    variants: Mapped[list[Variant]] = relationship(order_by=Variant.position, back_populates="product")
+    variant_rows: Mapped[list[Variant]] = relationship(order_by=Variant.position)
     images: Mapped[list[Image]] = relationship(order_by=Image.position)
     tag_rows: Mapped[list[Tag]] = relationship(order_by=Tag.position)
 
     @property
     def price_range(self) -> PriceRange:
         return PriceRange(Money(self.price_min, self.currency), Money(self.price_max, self.currency))
+
+    @property
+    def variants(self) -> list[Variant]:
+        for row in self.variant_rows:
+            row.currency = self.currency
+        return self.variant_rows
 
     @property
     def created_at(self) -> datetime:
@@ -131,7 +141,7 @@ def whole() -> tuple[ExecutableOption, ...]:
     """All that hangs on a product, in one statement a kind."""
     return (
         joinedload(Product.category),
-        selectinload(Product.variants),
+        selectinload(Product.variant_rows),
         selectinload(Product.images),
         selectinload(Product.tag_rows),
     )

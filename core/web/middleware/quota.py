@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget, QuotaExceeded
 from core.ratelimit import Verdict
+from core.web.finished import headers_in
 
 _STARTS = ("http.response.start", "websocket.http.response.start")
 T = TypeVar("T")
@@ -30,13 +31,13 @@ async def telling(connection: HTTPConnection, work: Awaitable[T]) -> T:
         raise
 
 
-def told_quota(verdict: Verdict) -> list[tuple[bytes, bytes]]:
-    """The policy, and what is left of it."""
-    limit, name = verdict.limit, verdict.limit.name.encode()
-    return [
-        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, limit.amount, limit.seconds)),
-        (b"ratelimit", b'"%s";r=%d;t=%d' % (name, verdict.remaining, verdict.reset_seconds)),
-    ]
+def told_quota(verdict: Verdict) -> bytes:
+    """The headers (`core.web.finished`) of the policy, and of what is left of it."""
+    limit = verdict.limit
+    return (
+        f'ratelimit-policy: "{limit.name}";q={limit.amount};w={limit.seconds}\r\n'
+        f'ratelimit: "{limit.name}";r={verdict.remaining};t={verdict.reset_seconds}\r\n'
+    ).encode()
 
 
 class QuotaMiddleware:
@@ -50,7 +51,7 @@ class QuotaMiddleware:
             if message["type"] in _STARTS:
                 verdict: Verdict | None = scope["state"].get("quota")
                 if verdict is not None:
-                    message["headers"] = [*message["headers"], *told_quota(verdict)]
+                    message["headers"] = [*message["headers"], *headers_in(told_quota(verdict))]
             await send(message)
 
         await self.app(scope, receive, tell)

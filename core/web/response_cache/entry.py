@@ -54,10 +54,8 @@ class Entry:
         "counts",
         "etag",
         "head",
-        "headers",
         "made",
         "not_modified",
-        "not_modified_head",
         "points",
         "route",
         "size",
@@ -70,29 +68,26 @@ class Entry:
         self.route, self.audience = answer.route, answer.audience
         self.points, self.tags = sharing.points, sharing.tags or frozenset()
         self.counts: tuple[Count, ...] = tuple(sharing.counts)
-        self.headers = [header for header in answer.headers if header[0] not in _NOT_KEPT]
-        self.etag = _value(self.headers, b"etag")
-        self.not_modified = _without_body(self.headers)
+        headers = [header for header in answer.headers if header[0] not in _NOT_KEPT]
+        self.etag = _value(headers, b"etag")
+        self.not_modified = head_of(_without_body(headers))
         self.body = answer.body
         self._tail: Tail | None = sharing.tail
         self._open: Open | None = None
         if sharing.tail is not None:
-            self._open = compressed(sharing.stable, _value(self.headers, b"content-encoding").decode())
+            self._open = compressed(sharing.stable, _value(headers, b"content-encoding").decode())
             self.body = self._open.head
-            self.headers = [header for header in self.headers if header[0] != b"content-length"]
-        self.head, self.not_modified_head = head_of(self.headers), head_of(self.not_modified)
-        self._age, self._told = -1, [(b"", b"")]
-        self.size = _FIXED_BYTES + sys.getsizeof(self.body) + _size(self.headers)
+            headers = [header for header in headers if header[0] != b"content-length"]
+        self.head = head_of(headers)
+        self._age, self._told = -1, b""
+        self.size = _FIXED_BYTES + sum(sys.getsizeof(kept) for kept in (self.body, self.head, self.not_modified))
 
-    def told(self, now: float) -> Headers:
-        """How old it is (RFC 9111, 5.1; RFC 9211), made once a second."""
+    def told(self, now: float) -> bytes:
+        """The headers of how old it is (RFC 9111, 5.1; RFC 9211), made once a second."""
         age = int(now - self.made)
         if age != self._age:
             self._age = age
-            self._told = [
-                (b"age", b"%d" % age),
-                (b"cache-status", b"portico; hit; ttl=%d" % (FRESH_SECONDS - age)),
-            ]
+            self._told = b"age: %d\r\ncache-status: portico; hit; ttl=%d\r\n" % (age, FRESH_SECONDS - age)
         return self._told
 
     def body_for(self, verdict: Verdict | None) -> bytes:
@@ -126,7 +121,3 @@ def _without_body(headers: Headers) -> Headers:
 
 def _value(headers: Headers, name: bytes) -> bytes:
     return next((value for given, value in headers if given == name), b"")
-
-
-def _size(headers: Headers) -> int:
-    return sum(sys.getsizeof(header) + sys.getsizeof(header[0]) + sys.getsizeof(header[1]) for header in headers)

@@ -9,7 +9,7 @@ from core.web.finished import finished
 from core.web.headers import headers_of
 from core.web.middleware.quota import told_quota
 from core.web.response_cache import allow_forgetting, metrics, open_sharing
-from core.web.response_cache.entry import FRESH_SECONDS, Entry, Headers, Made, may_be_kept
+from core.web.response_cache.entry import FRESH_SECONDS, Entry, Made, may_be_kept
 from core.web.response_cache.keys import Area, Keys, address_of, is_plain_json, operation_of
 from core.web.response_cache.store import Key, ResponseCache
 
@@ -18,7 +18,7 @@ _BYPASS = b"portico; fwd=bypass"
 _METHOD = b"portico; fwd=method"
 _MISS = b"portico; fwd=uri-miss"
 _STORED = b"portico; fwd=uri-miss; stored"
-_COLLAPSED: Headers = [(b"age", b"0"), (b"cache-status", b"portico; fwd=uri-miss; collapsed")]
+_COLLAPSED = b"age: 0\r\ncache-status: portico; fwd=uri-miss; collapsed\r\n"
 # What a request that the cache itself makes must not have of that which caused it.
 _OF_CALLER = ("portico.headers", "portico.route")
 
@@ -95,7 +95,7 @@ class ResponseCacheMiddleware:
         else:
             await self._make(cache, key, scope, receive, send)
 
-    async def _give(self, entry: Entry, told: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _give(self, entry: Entry, told: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         budget: Budget = scope["state"]["resources"].budget
         client = scope.get("client")
         verdict = await budget.spend(self._caller(client[0] if client else ""), entry.points) if entry.points else None
@@ -105,16 +105,16 @@ class ResponseCacheMiddleware:
         for count in entry.counts:
             count(scope)
         scope["portico.route"], scope["portico.audience"] = entry.route, entry.audience
-        quota = told_quota(verdict) if verdict is not None else ()
+        if verdict is not None:
+            told += told_quota(verdict)
         if_none_match = headers_of(scope).get(b"if-none-match")
-        more = [*told, *quota]
         if if_none_match is not None and entry.is_current(if_none_match):
-            await send(finished(304, entry.not_modified, entry.not_modified_head, more, b""))
+            await send(finished(304, entry.not_modified + told, b""))
             return
         body = entry.body_for(verdict)
         if entry.has_tail:
-            more.append((b"content-length", b"%d" % len(body)))
-        await send(finished(200, entry.headers, entry.head, more, body if scope["method"] != "HEAD" else b""))
+            told += b"content-length: %d\r\n" % len(body)
+        await send(finished(200, entry.head + told, body if scope["method"] != "HEAD" else b""))
 
     async def _make(
         self, cache: ResponseCache, key: Key, scope: Scope, receive: Receive, send: Send, *, quiet: bool = False

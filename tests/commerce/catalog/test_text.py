@@ -53,6 +53,10 @@ def test_fold_drops_case_and_accents(text: str, folded: str) -> None:
         (["1 < 2", "x > y"], "1 2 x y"),
         (["one", "", "TWO"], "one two"),
         (["..."], ""),
+        (["snake_case\tand\x7fmarks", "É_t"], "snake case and marks e t"),
+        (["  snake_case\tand\x7fmarks  "], "snake case and marks"),
+        (["Straße_42 "], "strasse 42"),
+        (["Куртка_42 "], "куртка 42"),
     ],
 )
 def test_search_words_are_folded_and_bare(texts: list[str], words: str) -> None:

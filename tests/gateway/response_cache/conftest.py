@@ -4,6 +4,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from commerce.operations.entities import EVERYBODY
 from core.database import Database
 from core.resources import Resources
 from core.settings import Settings
@@ -20,6 +21,7 @@ from tests.gateway.response_cache.shop import Shop, heard
 async def shop(served: Served, client: httpx2.AsyncClient, resources: Resources) -> Shop:
     """Seven products, of which everything has heard, and an empty cache."""
     await served.state["tailer"].looked.wait()
+    await served.state["operations"].policy(EVERYBODY)  # its first look is a change, which ends answers
     catalogue = Catalogue(resources.database, FakeClock())
     products = {}
     for data in CATALOGUE:

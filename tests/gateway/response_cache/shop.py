@@ -1,11 +1,14 @@
 """A served shop, and what tests ask of its cache."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import gzip
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import brotli  # type: ignore[import-untyped]
 import httpx2
+import zstandard
 from starlette.types import Message
 
 from commerce.catalog.entities import Product
@@ -15,11 +18,17 @@ from core.tailer import Tailer
 from core.web.response_cache.store import ResponseCache
 from tests.factories.catalogue import Catalogue
 from tests.factories.statements import recorded
-from tests.fixtures.asgi import LOCAL, Served
+from tests.fixtures.asgi import LOCAL, Served, http_scope
 from tests.fixtures.listening import Listening
 
 PRODUCTS = "/public/v1/products"
 LIST = "/public/v2/products"
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.decompress,
+    "br": brotli.decompress,
+    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
+}
 _OF_EACH = {"x-request-id", "server-timing", "x-process-time-ms", "traceparent", "ratelimit", "age", "cache-status"}
 
 
@@ -116,21 +125,8 @@ async def get(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    path, _, query_string = path.partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query_string.encode(),
-        "root_path": "",
-        "headers": list(headers),
-        "client": (address, 50_000),
-        "server": ("portico.test", 80),
-    }
+    path, _, query = path.partition("?")
+    scope = http_scope(method, path, list(headers), query_string=query.encode(), client=(address, 50_000))
     await served(scope, receive, send)
     start, *rest = sent
     told = next((value.decode() for name, value in start["headers"] if name == b"cache-status"), "")

@@ -1,22 +1,12 @@
 """An answer out of the cache is the application's: status, headers and bytes, for every way to ask."""
 
-import gzip
-from collections.abc import Callable
-
-import brotli  # type: ignore[import-untyped]
 import pytest
-import zstandard
 
+from tests.factories.uses import uses_of
 from tests.fixtures.application import LogEntries
 from tests.fixtures.asgi import exchange
-from tests.gateway.response_cache.shop import LIST, PRODUCTS, Shop, kept_of, told
+from tests.gateway.response_cache.shop import LIST, PRODUCTS, UNPACK, Shop, kept_of, told
 
-UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    "gzip": gzip.decompress,
-    "br": brotli.decompress,
-    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
-}
 ADDRESSES = [
     PRODUCTS,
     f"{PRODUCTS}/anorak",
@@ -191,9 +181,8 @@ async def test_uses_of_a_superseded_operation_are_counted_on_every_hit(shop: Sho
     for version in ("1", "2", "2"):
         await shop.client.get(PRODUCTS, headers={"X-Client-Name": "till", "X-Client-Version": version})
 
-    pending = shop.served.state["uses"]._pending
-    counted = {(used.client, used.client_version): count.uses for used, count in pending.items() if used.kind == "rest"}
-    assert counted == {("till", "1"): 1, ("till", "2"): 2}
+    counted = await uses_of(shop.served.state["uses"], "rest")
+    assert {used[1:]: uses for used, uses in counted.items()} == {("till", "1"): 1, ("till", "2"): 2}
 
 
 async def test_cache_that_is_off_leaves_no_trace(shop: Shop) -> None:

@@ -2,28 +2,20 @@
 
 import gzip
 import json
-from collections.abc import Callable
 from typing import Any
 
-import brotli  # type: ignore[import-untyped]
 import httpx2
 import pytest
-import zstandard
 
 from commerce.operations.entities import EVERYBODY
 from tests.factories.operations import allow, forget, register, sha
+from tests.factories.uses import uses_of
 from tests.fixtures.asgi import exchange
-from tests.gateway.response_cache.shop import Shop, kept_of, told, was_made
+from tests.gateway.response_cache.shop import UNPACK, Shop, kept_of, told, was_made
 
 LIST = "{products(first: 3) {nodes {id title category {name} variants {sku price {amount}}} totalCount}}"
 ONE = "query One($handle: String) {product(handle: $handle) {id title}}"
 MENU = "query Menu {categories {name slug}}"
-UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    "gzip": gzip.decompress,
-    "br": brotli.decompress,
-    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
-}
 
 
 async def ask(shop: Shop, text: str, headers: dict[str, str] | None = None, **fields: Any) -> httpx2.Response:
@@ -165,7 +157,7 @@ async def test_registered_operation_by_get_is_kept_with_its_tag(shop: Shop) -> N
     (sha256,) = await register(resources.database, resources.clock, MENU)
     address = f"/graphql?documentId={sha256}"
     headers = {"X-Client-Name": "web"}
-    await shop.client.get(address, headers=headers)  # finds out that something is registered, which ends answers
+    await shop.served.state["operations"].policy("web")  # has looked at what is registered, which ends answers
     first = await shop.client.get(address, headers=headers)
     second = await shop.client.get(address, headers=headers)
     unchanged = await shop.client.get(address, headers={**headers, "If-None-Match": first.headers["etag"]})
@@ -181,8 +173,7 @@ async def test_uses_of_a_registered_operation_are_counted_on_every_hit(shop: Sho
     for _ in range(3):
         await shop.client.post("/graphql", json={"documentId": sha256}, headers={"X-Client-Name": "web"})
 
-    pending = shop.served.state["uses"]._pending
-    assert {used.subject: count.uses for used, count in pending.items()} == {sha256: 3}
+    assert await uses_of(shop.served.state["uses"], "operation") == {(sha256, "web", ""): 3}
 
 
 async def test_operation_is_another_client_s_until_it_has_registered_it(shop: Shop) -> None:

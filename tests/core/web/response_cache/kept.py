@@ -86,7 +86,7 @@ class Shop:
 
         async def send(message: Message) -> None:
             if message["type"] == FINISHED:
-                await finish(message, (), scope, send)
+                await finish(message, b"", scope, send)
             else:
                 sent.append(message)
 
