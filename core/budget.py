@@ -50,7 +50,8 @@ class Budget:
 
     async def spend(self, caller: str, points: int) -> Verdict:
         """All of them, or none where fewer are left."""
-        return await self._limiter.hit(self.limit_of(caller), caller, points)
+        limit = self.limit_of(caller) if self.own else self.limit  # every request comes here
+        return await self._limiter.hit(limit, caller, points)
 
     async def look(self, caller: str) -> Verdict:
         """What is left; spends nothing."""

@@ -101,39 +101,30 @@ class _Sums:
         self._sums: dict[tuple[str, str], _Counted] = {}
         self._swept = now()
 
-    def spend(self, limit: Limit, key: str, cost: int) -> Verdict:
-        now = self._now()
-        verdict, sums = self._judged(limit, key, cost, now)
-        if verdict.allowed:
-            self._keep(limit, key, cost, sums, now)
-        return verdict
-
-    def spend_all(self, hits: Sequence[Hit]) -> list[Verdict]:
-        now = self._now()
-        found = [self._judged(hit.limit, hit.key, hit.cost, now) for hit in hits]
-        if all(verdict.allowed for verdict, _ in found):
-            for hit, (_, sums) in zip(hits, found, strict=True):
-                self._keep(hit.limit, hit.key, hit.cost, sums, now)
-        return [verdict for verdict, _ in found]
-
-    def look(self, limit: Limit, key: str) -> Verdict:
-        looked, _ = self._judged(limit, key, 1, self._now())
-        return looked._replace(remaining=looked.remaining + 1) if looked.allowed else looked
-
-    def _judged(self, limit: Limit, key: str, cost: int, now: float) -> tuple[Verdict, _Counted]:
-        number = int(now / limit.seconds)
-        left = (number + 1) * limit.seconds - now
-        window, within, before, _ = self._sums.get((limit.name, key)) or _NOTHING
+    def spend(self, limit: Limit, key: str, cost: int, *, keep: bool = True) -> Verdict:
+        """`keep` False: nothing is counted."""
+        now, kept, seconds = self._now(), (limit.name, key), limit.seconds
+        number = int(now / seconds)
+        left = (number + 1) * seconds - now
+        window, within, before, _ = self._sums.get(kept, _NOTHING)
         if window != number:
             within, before = 0, within if window == number - 1 else 0
         verdict = judged(limit, cost, within, before, left)
-        return verdict, (number, within, before, now + left + limit.seconds)
+        if keep and verdict.allowed:
+            if now - self._swept > _SWEEP_SECONDS:
+                self._sweep(now)
+            self._sums[kept] = number, within + cost, before, now + left + seconds
+        return verdict
 
-    def _keep(self, limit: Limit, key: str, cost: int, sums: _Counted, now: float) -> None:
-        if now - self._swept > _SWEEP_SECONDS:
-            self._sweep(now)
-        number, within, before, over = sums
-        self._sums[limit.name, key] = number, within + cost, before, over
+    def spend_all(self, hits: Sequence[Hit]) -> list[Verdict]:
+        found = [self.spend(hit.limit, hit.key, hit.cost, keep=False) for hit in hits]
+        if all(verdict.allowed for verdict in found):  # what fits does so a moment later: sums only fade
+            found = [self.spend(hit.limit, hit.key, hit.cost) for hit in hits]
+        return found
+
+    def look(self, limit: Limit, key: str) -> Verdict:
+        looked = self.spend(limit, key, 1, keep=False)
+        return looked._replace(remaining=looked.remaining + 1) if looked.allowed else looked
 
     def clear(self, limit: Limit, key: str) -> None:
         self._sums.pop((limit.name, key), None)
