@@ -395,6 +395,21 @@ async def test_network_may_not_look_for_ever_new_credentials(served: Served, res
     assert items_of(over.headers["ratelimit-policy"]) == [("credentials", {"q": 200, "w": 60})]
 
 
+async def test_who_forges_a_key_takes_nothing_from_whose_it_is(served: Served, resources: Resources) -> None:
+    good = await key_with(resources, "catalog:read")
+    key_id = good["Authorization"].split("_")[1]
+    async with client_of(served, client=("10.0.0.1", 1)) as forger:
+        statuses = {
+            (await forger.get(PRODUCTS, headers={"Authorization": f"Bearer {new_key_secret(key_id)}"})).status_code
+            for _ in range(3 * POINTS)
+        }
+    async with client_of(served, client=("10.0.0.2", 1)) as owner:
+        answer = await owner.get(PRODUCTS, headers=good)
+
+    assert statuses == {401, 429}
+    assert (answer.status_code, left(answer)) == (200, 99)
+
+
 @pytest.mark.parametrize("path", ["/public/v1/ws", "/graphql"])
 async def test_websocket_is_denied_before_its_credential_is_looked_for(
     client: httpx2.AsyncClient, resources: Resources, path: str
