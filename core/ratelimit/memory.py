@@ -109,12 +109,14 @@ class _Sums:
         window, within, before, _ = self._sums.get(kept, _NOTHING)
         if window != number:
             within, before = 0, within if window == number - 1 else 0
-        verdict = judged(limit, cost, within, before, left)
-        if keep and verdict.allowed:
+        remaining = limit.amount - within - int(before * left / seconds) - cost  # as `judged`: each request saves that
+        if remaining < 0:
+            return judged(limit, cost, within, before, left)
+        if keep:
             if now - self._swept > _SWEEP_SECONDS:
                 self._sweep(now)
             self._sums[kept] = number, within + cost, before, now + left + seconds
-        return verdict
+        return Verdict(True, remaining, seconds, limit)
 
     def spend_all(self, hits: Sequence[Hit]) -> list[Verdict]:
         found = [self.spend(hit.limit, hit.key, hit.cost, keep=False) for hit in hits]

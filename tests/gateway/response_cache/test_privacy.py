@@ -123,8 +123,8 @@ def meant(got: Got, method: str) -> tuple[Any, ...]:
     return got.status, [header for header in got.headers if header[0] not in left_out], content(got)
 
 
-@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(wishes=st.lists(requests(), min_size=6, max_size=15))
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wishes=st.lists(requests(), min_size=8, max_size=20))
 async def test_every_answer_is_the_one_without_a_cache(house: House, wishes: list[dict[str, Any]]) -> None:
     """Each is asked between two of a stranger who asks for the same: what one was given must not reach the other."""
     for wish in wishes:
@@ -140,6 +140,19 @@ async def test_every_answer_is_the_one_without_a_cache(house: House, wishes: lis
             assert not through.told.startswith("hit")
         if first.told.endswith("stored") and b"cache-control" not in dict(wish["headers"]):
             assert again.told == "hit; ttl=60"
+
+
+@pytest.mark.parametrize("who", ["cookie", "customer", "editor", "key", "bad", "basic", "empty"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_who_shows_anything_of_their_own_is_given_nothing_kept(house: House, who: str, method: str) -> None:
+    headers = [(b"host", b"portico.test"), (b"content-type", b"application/json")]
+    of_method = {"path": "/graphql", "body": json.dumps(QUERIES[1]).encode()} if method == "POST" else {"path": LIST}
+    plain: dict[str, Any] = {"method": method, "headers": headers, "who": "", **of_method}
+    own = plain | ({"headers": [*headers, (b"cookie", b"session=1")]} if who == "cookie" else {"who": who})
+    await ask(house, plain | ({"method": "GET"} if method == "HEAD" else {}), cached=True)
+    assert (await ask(house, plain, cached=True)).told.startswith("hit")
+
+    assert not (await ask(house, own, cached=True)).told.startswith("hit")
 
 
 @pytest.mark.parametrize("who", ["editor", "key"])

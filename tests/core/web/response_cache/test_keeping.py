@@ -299,6 +299,7 @@ async def test_memory_stays_under_its_bound_by_dropping_what_was_not_asked_for_l
 
     assert most <= 100_000
     assert len(shop.cache) == 100_000 // (shop.cache.bytes // len(shop.cache))
+    assert (await shop.get("/things?n=199")).told == "hit; ttl=60"
     assert (await shop.get("/things?n=100")).told == KEPT
 
 
