@@ -17,7 +17,7 @@ from core.idempotency import Idempotency
 from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
-from core.objects.store import open_objects
+from core.objects.opening import open_objects
 from core.ratelimit import Limiter
 from core.ratelimit.memory import MemoryLimiter
 from core.sealing import Keyring
