@@ -14,6 +14,7 @@ from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
+from core.bulkheads import Bulkheads
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
@@ -29,6 +30,7 @@ from core.web.sockets.sockets import Sockets
 from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
+from graphql_api.executing import Executing
 from graphql_api.schema import build_schema
 
 
@@ -47,6 +49,8 @@ class GatewayState(TypedDict):
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
     lag: LoopLag
+    bulkheads: Bulkheads
+    executing: Executing
     tailer: Tailer
     broadcast: Broadcast
     sockets: Sockets
@@ -69,6 +73,7 @@ def root_lifespan(
     *,
     topology: Callable[[], dict[str, Any]],
     deprecations: Callable[[], list[Deprecation]],
+    bulkheads: Callable[[], Bulkheads],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -89,7 +94,8 @@ def root_lifespan(
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
-                lag = LoopLag()
+                walls = bulkheads()
+                lag = LoopLag(walls.publish)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
@@ -101,6 +107,7 @@ def root_lifespan(
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),
+                    walls.until(draining),
                 ):
                     yield {
                         "resources": resources,
@@ -108,6 +115,8 @@ def root_lifespan(
                         "draining": draining,
                         "health": Health(probes),
                         "lag": lag,
+                        "bulkheads": walls,
+                        "executing": Executing(lag, settings.capacity.queue_seconds),
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),

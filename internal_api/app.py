@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
@@ -22,6 +23,8 @@ from internal_api.operations import endpoints as operations
 from internal_api.promotions import endpoints as promotions
 from internal_api.routing import MAX_BODY_BYTES
 
+_FREE = frozenset({"/health", "/metrics"})  # by which one sees that the rest is full
+
 
 def create_internal_app(settings: Settings) -> FastAPI:
     app = new_app(
@@ -34,6 +37,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
             )
         ],
         inside=[
+            Middleware(BulkheadMiddleware, "internal", free=_FREE),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),

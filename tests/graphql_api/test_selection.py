@@ -16,6 +16,7 @@ from core.database import Database
 from core.repository import MOST_PARAMETERS
 from core.resources import Resources
 from core.settings import Settings
+from core.slices import Slices
 from graphql_api.catalog.types import Category, Image, Product, Variant
 from graphql_api.fields import reads_of
 from graphql_api.loaders import Loaders
@@ -263,7 +264,7 @@ async def test_children_of_two_lists_are_read_together(ask: Ask, resources: Reso
 
 
 async def test_batch_beyond_what_a_statement_takes_is_read_in_parts(sqlite_database: Database) -> None:
-    loader = Loaders(sqlite_database, ANONYMOUS).products
+    loader = Loaders(sqlite_database, ANONYMOUS, Slices()).products
     number = MOST_PARAMETERS + 1
 
     with recorded(sqlite_database.reader) as sent:
