@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
@@ -58,6 +59,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     operations: OperationRegistry
+    limits: LimitRegistry
     responses: ResponseCache | None
     topology: Callable[[], dict[str, Any]]
     deprecations: Callable[[], list[Deprecation]]
@@ -96,11 +98,13 @@ def root_lifespan(
                 operations = OperationRegistry(looking, resources.hub)
                 walls = bulkheads()
                 lag = LoopLag(walls.publish)
+                limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    limits,
                     broadcast,
                     watch,
                     presence,
@@ -124,6 +128,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "operations": operations,
+                        "limits": limits,
                         "responses": responses,
                         "topology": topology,
                         "deprecations": deprecations,

@@ -26,7 +26,7 @@ _Read = Callable[[ReadSession, Sequence[str], Columns], Awaitable[Mapping[str, T
 _NONE: Columns = frozenset()
 
 
-_MOST_AT_ONCE = 100  # keys of a statement, whose rows are made into objects in one go
+MOST_AT_ONCE = 100  # keys of a statement, whose rows are made into objects in one go
 
 
 class Lists:
@@ -88,7 +88,7 @@ class Loader(Generic[T]):
         self._lists = lists
         self._slices = slices
         self._remembered: dict[str, T] = {}
-        self._batches: DataLoader[_Key, T] = DataLoader(self._load, max_batch_size=_MOST_AT_ONCE)
+        self._batches: DataLoader[_Key, T] = DataLoader(self._load, max_batch_size=MOST_AT_ONCE)
 
     async def load(self, key: str, columns: Columns = _NONE) -> T:
         if key in self._remembered:
