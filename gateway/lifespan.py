@@ -15,10 +15,12 @@ from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
+from core.bulkheads import Bulkheads
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
 from core.jobs.jobs import engine_versions, is_behind
+from core.loop_lag import LoopLag
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -29,6 +31,7 @@ from core.web.sockets.sockets import Sockets
 from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
+from graphql_api.executing import Executing
 from graphql_api.schema import build_schema
 
 
@@ -46,6 +49,9 @@ class GatewayState(TypedDict):
     serving: asyncio.Event  # set by the server when it listens: what must not slow the start begins then
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
+    lag: LoopLag
+    bulkheads: Bulkheads
+    executing: Executing
     tailer: Tailer
     broadcast: Broadcast
     sockets: Sockets
@@ -69,6 +75,7 @@ def root_lifespan(
     *,
     topology: Callable[[], dict[str, Any]],
     deprecations: Callable[[], list[Deprecation]],
+    bulkheads: Callable[[], Bulkheads],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -89,6 +96,8 @@ def root_lifespan(
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
+                walls = bulkheads()
+                lag = LoopLag(walls.publish)
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
@@ -101,12 +110,17 @@ def root_lifespan(
                     presence,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
+                    lag.measured(serving),
+                    walls.until(draining),
                 ):
                     yield {
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
                         "health": Health(probes),
+                        "lag": lag,
+                        "bulkheads": walls,
+                        "executing": Executing(lag, settings.capacity.queue_seconds),
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.quota import QuotaMiddleware
@@ -24,6 +25,8 @@ from internal_api.promotions import endpoints as promotions
 from internal_api.rate_limits import endpoints as rate_limits
 from internal_api.routing import MAX_BODY_BYTES
 
+_FREE = frozenset({"/health", "/metrics"})  # by which one sees that the rest is full
+
 
 def create_internal_app(settings: Settings) -> FastAPI:
     app = new_app(
@@ -37,6 +40,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
             Middleware(QuotaMiddleware),
         ],
         inside=[
+            Middleware(BulkheadMiddleware, "internal", free=_FREE),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),

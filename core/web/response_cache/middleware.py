@@ -8,6 +8,7 @@ from core.budget import Budget
 from core.web.finished import finished
 from core.web.headers import headers_of
 from core.web.middleware.quota import told_quota
+from core.web.replaying import replaying
 from core.web.response_cache import allow_forgetting, metrics, open_sharing
 from core.web.response_cache.entry import FRESH_SECONDS, Entry, Made, may_be_kept
 from core.web.response_cache.keys import Area, Keys, address_of, is_plain_json, operation_of
@@ -156,7 +157,7 @@ class ResponseCacheMiddleware:
         again["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
         again["headers"] = [header for header in scope["headers"] if header[0] != b"if-none-match"]
         again["state"] = dict(scope["state"])
-        receive = _replaying([{"type": "http.request", "body": body, "more_body": False}], _gone)
+        receive = replaying([{"type": "http.request", "body": body, "more_body": False}], _gone)
         cache.refresh(key, lambda: self._make(cache, key, again, receive, _nobody, quiet=True))
 
     async def _bypass(self, cache: ResponseCache, scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,14 +197,4 @@ async def _read(scope: Scope, receive: Receive) -> tuple[bytes, Receive]:
         taken.append(message)
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    return (b"" if more or len(body) > _LARGEST_OPERATION else body), _replaying(taken, receive)
-
-
-def _replaying(taken: list[Message], receive: Receive) -> Receive:
-    left = iter(taken)
-
-    async def again() -> Message:
-        message = next(left, None)
-        return message if message is not None else await receive()
-
-    return again
+    return (b"" if more or len(body) > _LARGEST_OPERATION else body), replaying(taken, receive)
