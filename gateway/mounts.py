@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from commerce.usage.entities import Deprecation
+from core.pools import enter_share
 from core.settings import Settings
 from core.web.errors import ErrorRenderer
 from core.web.table import enter
@@ -77,6 +78,7 @@ class MountDispatcher:
                 enter(mount, scope)
                 scope["router"] = self._router  # url_for knows every mount, from inside each
                 scope["portico.audience"] = mount.name
+                enter_share(mount.name, scope.get("method") or "GET")
                 await mount.app(scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -47,10 +47,9 @@ def test_every_setting_is_in_the_table_and_nothing_else() -> None:
 
 
 def connections_for_requests() -> int:
-    database = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")  # which connects when it is asked
-    pools: list[Any] = [database.writer.sync_engine.pool, database.reader.sync_engine.pool]
-    kept: int = sum(pool.size() + pool._max_overflow for pool in pools)
-    return kept + database._direct._room._value
+    limits = limits_of(Settings(data=DataSettings(database_url=NOWHERE), server=ServerSettings(secret_key=SecretStr("k"))))
+    database = Database(NOWHERE, limits)  # which connects when it is asked
+    return sum(pool.size for pool in database.pools)
 
 
 def rows_of_capacity() -> list[str]:
