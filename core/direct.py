@@ -119,9 +119,7 @@ class Driver(Protocol):
 class Direct:
     """Per database. A few connections, each opened when all others are busy and kept."""
 
-    def __init__(
-        self, url: URL, engine: Engine, turns: Turns, limits: Limits, *, pragmas: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, url: URL, engine: Engine, turns: Turns, limits: Limits, *, pragmas: Sequence[str] = ()) -> None:
         self._url = url
         self._driver: type[Driver] = _Sqlite if url.get_backend_name() == "sqlite" else _Postgresql
         self._engine = engine  # its listeners are told of each statement, as of SQLAlchemy's own

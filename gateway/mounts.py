@@ -78,7 +78,7 @@ class MountDispatcher:
                 enter(mount, scope)
                 scope["router"] = self._router  # url_for knows every mount, from inside each
                 scope["portico.audience"] = mount.name
-                enter_share(mount.name, scope.get("method") or "GET")
+                enter_share(mount.path, scope.get("method", "GET"))
                 await mount.app(scope, receive, send)
                 return
         await self.app(scope, receive, send)

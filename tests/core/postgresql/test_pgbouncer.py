@@ -1,6 +1,7 @@
 """Behind PgBouncer in transaction mode, where the next transaction has another server."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -22,18 +23,21 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = 4
-user = nobody
+{user}
 """
 
 
 @pytest.fixture
-async def pooled_url(start: StartProcess, postgres_database_url: str, tmp_path: Path) -> str:
+def pooled_url(start: StartProcess, postgres_database_url: str, tmp_path: Path) -> str:
     program = needs("pgbouncer")
     url, port = make_url(postgres_database_url), a_free_port()
     file = tmp_path / "pgbouncer.ini"
-    file.write_text(SETTINGS.format(host=url.query["host"], port=port))
+    folder = Path(str(url.query["host"]))
+    # It refuses to be root's, and the server's own user can reach the server.
+    user = f"user = {folder.owner()}" if os.geteuid() == 0 else ""
+    file.write_text(SETTINGS.format(host=folder, port=port, user=user))
     pooler = start(program, str(file))
-    await asyncio.to_thread(pooler.until, "process up")
+    pooler.until("process up")
     return f"postgresql+asyncpg://postgres@127.0.0.1:{port}/{url.database}"
 
 

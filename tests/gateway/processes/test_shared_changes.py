@@ -29,14 +29,14 @@ SECRET = "k" * 32
 Client = httpx2.AsyncClient
 
 
-async def a_shop(url: str) -> dict[str, str]:
-    """With one product; the headers of a key that may change it."""
+async def a_shop(url: str) -> tuple[str, dict[str, str]]:
+    """With one product: its id, and the headers of a key that may change it."""
     database = Database(url)
-    await Catalogue(database, FakeClock()).add(a_product(handle="cap", title="Cap 0"))
+    product = await Catalogue(database, FakeClock()).add(a_product(handle="cap", title="Cap 0"))
     async with database.write() as session:
         key = await ApiKeyService(session, SystemClock(), actor="test").create(CreateKey("test", ("catalog:write",)))
     await database.close()
-    return {"Authorization": f"Bearer {key.secret}"}
+    return product.head.id, {"Authorization": f"Bearer {key.secret}"}
 
 
 @pytest.fixture(params=["told", "looking"])
@@ -59,6 +59,8 @@ async def servers(
         yield [
             await stack.enter_async_context(Client(base_url=f"http://127.0.0.1:{port}", timeout=30)) for port in ports
         ]
+    if request.param == "looking":
+        valkey.restart()
 
 
 async def title(client: Client) -> tuple[str, str]:
@@ -73,14 +75,16 @@ async def kept(client: Client) -> None:
 
 
 async def test_write_in_one_ends_what_the_others_keep(servers: list[Client], postgres_database_url: str) -> None:
-    key = await a_shop(postgres_database_url)
+    product, key = await a_shop(postgres_database_url)
     writing, *others = servers
     async with asyncio.timeout(60):
         for number in range(1, 4):
             for client in servers:
                 await kept(client)
 
-            changed = await writing.patch("/public/v1/products/cap", json={"title": f"Cap {number}"}, headers=key)
+            changed = await writing.patch(
+                f"/public/v1/products/{product}", json={"title": f"Cap {number}"}, headers=key
+            )
 
             assert changed.status_code == 200, changed.text
             assert (await title(writing))[0] == f"Cap {number}"
