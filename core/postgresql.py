@@ -71,7 +71,7 @@ def connect_options(
 
 
 def libpq_options(query: Mapping[str, Any]) -> dict[str, Any]:
-    """A URL's own, as libpq says them: sslmode where asyncpg says ssl. And what notices that a connection is half open."""
+    """A URL's own as libpq says them, sslmode where asyncpg says ssl; and what notices a half-open connection."""
     ours = {**_CLIENT_KEEPS, "application_name": "portico-jobs"}
     return ours | {("sslmode" if name == "ssl" else name): value for name, value in query.items()}
 
