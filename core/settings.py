@@ -135,6 +135,23 @@ class DataSettings(_Group):
     database_replica_url: str | None = Field(
         None, repr=False, pattern=r"^postgresql\+asyncpg://.+$", description="A read replica for reports and exports."
     )
+    database_write_connections: int = Field(
+        10, gt=0, description="Connections to PostgreSQL, at most, of each process, for what writes."
+    )
+    database_read_connections: int = Field(10, gt=0, description="The same, for what reads.")
+    database_direct_connections: int = Field(4, gt=0, description="The same, for the hot reads.")
+    database_report_connections: int = Field(
+        2, gt=0, description="The same, for reports and exports; as many again to the replica."
+    )
+    database_wait_seconds: float = Field(
+        5.0, gt=0, description="How long a request waits for one of them before it gets 503."
+    )
+    database_statement_seconds: float = Field(
+        10.0, gt=0, description="What a request's statement may take on PostgreSQL; jobs, reports and exports have 300."
+    )
+    database_pooler: bool = Field(
+        False, description="PgBouncer in transaction mode is before PostgreSQL: nothing is kept from one to the next."
+    )
     redis_url: str | None = Field(
         None,
         repr=False,

@@ -21,7 +21,7 @@ from core.errors import Unavailable
 from core.health import Health
 from core.jobs.jobs import engine_versions, is_behind
 from core.loop_lag import LoopLag
-from core.resources import OpenResources, Resources
+from core.resources import OpenResources, Resources, background_database
 from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
@@ -89,7 +89,7 @@ def root_lifespan(
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
-                looking = Database(resources.settings.database_url)  # in the background; the tailer closes it
+                looking = background_database(resources.settings)  # the tailer closes it
                 tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from commerce.usage.entities import Deprecation
 from core.bulkheads import Bulkheads, Capacity
+from core.pools import enter_share
 from core.settings import CapacitySettings, Settings
 from core.web.errors import ErrorRenderer
 from core.web.table import enter
@@ -106,6 +107,7 @@ class MountDispatcher:
                 enter(mount, scope)
                 scope["router"] = self._router  # url_for knows every mount, from inside each
                 scope["portico.audience"] = mount.name
+                enter_share(mount.path, scope.get("method", "GET"))
                 await mount.app(scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -67,7 +67,7 @@ async def _batches(
     after: str | None = None
     while True:
         page = _OLDEST_FIRST.after(statement, after) if after is not None else statement
-        async with database.read() as session:
+        async with database.read_report() as session:
             orders, more = await _Queries(session).orders(page, whole=whole)
         yield orders
         if not more:
@@ -93,7 +93,7 @@ async def _segments(database: Database, run: Sequence[OrderHead]) -> AsyncIterat
     """The orders of a run at once; an order that alone has too many lines, in several segments."""
     starts, ends, last = True, False, -1
     while not ends:
-        async with database.read() as session:
+        async with database.read_report() as session:
             lines = await _Queries(session).lines([order.id for order in run], after=last)
         ends = len(run) > 1 or len(lines) < LINES
         by_order: dict[str, list[Row[Any]]] = defaultdict(list)

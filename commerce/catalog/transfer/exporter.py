@@ -24,7 +24,7 @@ async def export_products(
     """
     write = _json_lines
     if kind == "csv":
-        async with database.read() as session:
+        async with database.read_report() as session:
             repository = ProductRepository(session)
             extras = ExtraNames(set(), set(), set()) if public_only else await repository.extra_names()
             currencies = await repository.currencies()
