@@ -5,10 +5,12 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.flags import models as flags
 from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.receipts import models as receipts
 from commerce.recommendations import models as recommendations
 from commerce.support import models as support
 from commerce.usage import models as usage
@@ -24,6 +26,7 @@ __all__ = [
     "audit",
     "catalog",
     "eventlog",
+    "flags",
     "idempotency",
     "jobs",
     "media",
@@ -31,6 +34,7 @@ __all__ = [
     "operations",
     "orders",
     "promotions",
+    "receipts",
     "recommendations",
     "support",
     "usage",

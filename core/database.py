@@ -6,6 +6,7 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from sqlalchemy.sql import Executable
 
 from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
+from core.receipts import note, note_statements
 from core.sqlite import Driver
 
 T = TypeVar("T")
@@ -154,6 +156,8 @@ class Database:
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
             )
+        for engine in (self.writer, self.reader):
+            note_statements(engine.sync_engine)
         pragmas = _pragmas(query_only=True) if self.dialect == "sqlite" else ()
         self._direct = Direct(make_url(url), self.reader.sync_engine, size=4, pragmas=pragmas)
         self._write_sessions = async_sessionmaker(self.writer, expire_on_commit=False)
@@ -165,6 +169,8 @@ class Database:
         with translated_errors():
             async with self._write_sessions.begin() as session:
                 yield session
+                leaving = time.perf_counter()
+            note("commit", seconds=time.perf_counter() - leaving)
         changes = session.info.get(_CHANGES)
         if changes:
             self.on_changed(changes)

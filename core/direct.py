@@ -6,6 +6,7 @@ request. One statement, and so one snapshot; nothing can be written.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -17,6 +18,8 @@ from sqlalchemy import URL, BindParameter, ColumnElement, Dialect, Engine, bindp
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
+
+from core.receipts import note
 
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up.
@@ -127,9 +130,13 @@ class Direct:
         arguments = sql.arguments(values)
         for listener in self._engine.dispatch.before_cursor_execute:
             listener(None, None, sql.text, arguments, None, False)
+        started = time.perf_counter()
         if self._room.locked():
             async with asyncio.timeout(_PATIENCE):
                 await self._room.acquire()
+            waited = time.perf_counter() - started
+            note("pool", seconds=waited)
+            started += waited
         else:
             await self._room.acquire()
         try:
@@ -140,6 +147,7 @@ class Direct:
             raise
         finally:
             self._room.release()
+            note("sql", seconds=time.perf_counter() - started)
 
     async def _fetch(self, text: str, arguments: list[Any]) -> list[Row]:
         driver = await self._connection()

@@ -1,7 +1,7 @@
 """The only lifespan there is: opens the resources, and yields what every mount sees as `connection.state`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypedDict
 
@@ -9,7 +9,9 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.flags.board import FlagBoard
 from commerce.operations.registry import OperationRegistry
+from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
@@ -53,7 +55,10 @@ class GatewayState(TypedDict):
     uses: UseRecorder
     operations: OperationRegistry
     responses: ResponseCache | None
+    flags: FlagBoard
+    receipts: ReceiptRecorder
     topology: Callable[[], dict[str, Any]]
+    switchable: Callable[[], Collection[str]]  # by the names of `commerce.flags`
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -66,6 +71,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    switchable: Callable[[], Collection[str]],
     deprecations: Callable[[], list[Deprecation]],
     asset: Callable[[str], str],
 ) -> Lifespan:
@@ -87,11 +93,17 @@ def root_lifespan(
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
+                flags = FlagBoard(looking, resources.hub, resources.clock)
+                receipts = ReceiptRecorder(
+                    resources.database, resources.clock, resources.settings.server.receipts_per_second
+                )
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    flags,
+                    receipts,
                     broadcast,
                     watch,
                     presence,
@@ -111,7 +123,10 @@ def root_lifespan(
                         "uses": uses,
                         "operations": operations,
                         "responses": responses,
+                        "flags": flags,
+                        "receipts": receipts,
                         "topology": topology,
+                        "switchable": switchable,
                         "deprecations": deprecations,
                         "asset": asset,
                     }

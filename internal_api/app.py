@@ -11,7 +11,7 @@ from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
+from internal_api import audit, config, deprecations, echo, events, flags, health, metrics, receipts, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
@@ -55,6 +55,8 @@ def create_internal_app(settings: Settings) -> FastAPI:
         invariants,
         operations,
         deprecations,
+        flags,
+        receipts,
         echo,
     ):
         app.include_router(feature.router)
