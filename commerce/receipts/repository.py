@@ -31,7 +31,7 @@ class ReceiptRepository(Repository):
 
 def _receipt(*values: Any) -> Receipt:
     *others, parts = values
-    return Receipt(*others, {part: (count, seconds) for part, (count, seconds) in parts.items()})
+    return Receipt(*others, parts={part: (count, seconds) for part, (count, seconds) in parts.items()})
 
 
 async def add_receipts(session: WriteSession, receipts: Sequence[Receipt]) -> None:
