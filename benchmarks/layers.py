@@ -27,6 +27,7 @@ from core.clock import SystemClock
 from core.database import Database
 from core.logging import configure_logging, flush_logs
 from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
+from core.web.finished import EXTENSION
 from core.web.middleware.compression import CompressMiddleware
 from gateway.app import create_app
 from gateway.mounts import MountDispatcher
@@ -146,6 +147,7 @@ def _caller(app: ASGIApp, path: str, state: dict[str, Any]) -> Call:
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8000),
             "state": state.copy(),
+            "extensions": {EXTENSION: {"write": lambda *_: True}},  # as our server does
         }
         await app(scope, receive, send)
 

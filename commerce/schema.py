@@ -6,12 +6,14 @@ from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
 from commerce.flags import models as flags
+from commerce.limits import models as limits
 from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.receipts import models as receipts
 from commerce.recommendations import models as recommendations
+from commerce.shipping import models as shipping
 from commerce.support import models as support
 from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
@@ -29,6 +31,7 @@ __all__ = [
     "flags",
     "idempotency",
     "jobs",
+    "limits",
     "media",
     "migrations",
     "operations",
@@ -36,6 +39,7 @@ __all__ = [
     "promotions",
     "receipts",
     "recommendations",
+    "shipping",
     "support",
     "usage",
     "webhooks",

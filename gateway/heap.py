@@ -4,9 +4,9 @@ while they are made, they cost a fifth of a start, and in every full collection 
 
 import gc
 
-# Objects in cycles that may wait to be found, some megabytes at most. With Python's own 700, the requests under way are
+# Objects in cycles that may wait to be found, a megabyte or so. With Python's own 700, the requests under way are
 # looked through several times before they end, which takes a tenth of what a read costs.
-_WAITING = 10_000
+_WAITING = 5_000
 
 
 def hold() -> None:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
 from commerce.flags.board import FlagBoard
+from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
 from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
@@ -19,7 +20,7 @@ from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
-from core.jobs.jobs import engine_versions
+from core.jobs.jobs import engine_versions, is_behind
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -54,6 +55,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     operations: OperationRegistry
+    limits: LimitRegistry
     responses: ResponseCache | None
     flags: FlagBoard
     receipts: ReceiptRecorder
@@ -97,6 +99,7 @@ def root_lifespan(
                 receipts = ReceiptRecorder(
                     resources.database, resources.clock, resources.settings.server.receipts_per_second
                 )
+                limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
@@ -104,6 +107,7 @@ def root_lifespan(
                     operations,
                     flags,
                     receipts,
+                    limits,
                     broadcast,
                     watch,
                     presence,
@@ -122,6 +126,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "operations": operations,
+                        "limits": limits,
                         "responses": responses,
                         "flags": flags,
                         "receipts": receipts,
@@ -135,17 +140,17 @@ def root_lifespan(
 
 
 def schema_probe(database: Database) -> Callable[[], Any]:
-    head = migrations().head()
+    known = migrations()
 
     async def probe() -> None:
-        current = await migrations().current(database)
-        if current != head:
+        current = await known.current(database)
+        if known.is_behind(current):
             raise SchemaBehind(
-                f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
+                f"the schema is at {current or 'nothing'}, this program needs {known.head()}: run `portico db upgrade`"
             )
         if database.dialect != "sqlite":  # where the server makes them itself when it starts
             present, needed = await engine_versions(database)
-            if present != needed:
+            if is_behind(present, needed):
                 raise SchemaBehind(
                     f"the tables of jobs are of DBOS {present or 'nothing'}, this program needs {needed}: "
                     "run `portico db upgrade`"

@@ -34,7 +34,7 @@ async def admit(schema: Rulebook, text: str, name: str | None, variables: dict[s
         if not faults:
             points = price_of(schema._schema, text, operation_name(text, name)).points(variables)  # noqa: SLF001
             note("cost", count=points)
-            allowed = min(MAX_COST, caller.resources.budget.limit.amount)
+            allowed = min(MAX_COST, caller.quota.limit.amount)
             if points > allowed:
                 raise OperationTooCostly(f"the operation costs {points} points; at most {allowed} are allowed")
             await caller.spend(points - READ_POINTS)

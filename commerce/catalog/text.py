@@ -3,10 +3,9 @@
 import html
 import re
 import unicodedata
+from collections.abc import Callable
+from functools import cache
 
-import nh3
-
-_CLEANER = nh3.Cleaner()  # what is allowed, put together once
 _TAG = re.compile(r"<[/!?a-zA-Z][^<>]*>")  # linear also for a text of nothing but <
 _PRE = re.compile(r'(<pre(?: [\w-]+="[^"]*")*>)\n')
 _MAX_LOOKS = 10  # two are enough for all but a few in ten thousand random texts
@@ -39,11 +38,19 @@ def clean_html(body: str) -> str:
         return body.replace("\xa0", "&nbsp;")
     # A tag that is taken out can leave its children where a parser would not: a second look puts them right.
     for _ in range(_MAX_LOOKS):
-        cleaned = _as_read(_CLEANER.clean(body))
+        cleaned = _as_read(_cleaner()(body))
         if cleaned == body:
             break
         body = cleaned
     return body
+
+
+@cache
+def _cleaner() -> Callable[[str], str]:
+    """Loaded where HTML is written: most processes only read. What is allowed is put together once."""
+    import nh3  # noqa: PLC0415
+
+    return nh3.Cleaner().clean
 
 
 def _as_read(cleaned: str) -> str:

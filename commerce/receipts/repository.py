@@ -1,7 +1,7 @@
 """Every query of the table of receipts."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,12 +26,13 @@ class ReceiptRepository(Repository):
             .where(ReceiptRow.request_id == request_id, ReceiptRow.at >= now - RETENTION)
             .order_by(ReceiptRow.at.desc(), ReceiptRow.position.desc())
         )
-        return [_receipt(*row) for row in await self._session.execute(statement)]
+        return [_receipt(row) for row in await self._session.execute(statement)]
 
 
-def _receipt(*values: Any) -> Receipt:
-    *others, parts = values
-    return Receipt(*others, parts={part: (count, seconds) for part, (count, seconds) in parts.items()})
+def _receipt(row: Sequence[Any]) -> Receipt:
+    found = Receipt(*row)
+    pairs = {part: (count, seconds) for part, (count, seconds) in found.parts.items()}  # which JSON has as lists
+    return replace(found, parts=pairs)
 
 
 async def add_receipts(session: WriteSession, receipts: Sequence[Receipt]) -> None:

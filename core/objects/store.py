@@ -3,11 +3,11 @@
 import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -25,34 +25,19 @@ _RETRY_FOR = timedelta(seconds=10)
 _TIMEOUT = timedelta(seconds=30)
 
 
-@asynccontextmanager
-async def open_objects(url: str) -> AsyncIterator[Objects]:
-    """`file:///folder`, `s3://bucket[/prefix]` with the usual AWS_* variables, or `memory://`. S3 is not asked yet.
-
-    Raises OSError where the folder cannot be made.
-    """
-    scheme = urlsplit(url).scheme
-    if scheme == "file":
-        folder = _folder(url)
-        yield StoredObjects(LocalStore(folder, automatic_cleanup=True), folder)  # a folder goes with its last file
-    elif scheme == "s3":
-        plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-        store = S3Store.from_url(
-            url,
-            retry_config={"max_retries": 3, "retry_timeout": _RETRY_FOR},
-            client_options={"timeout": _TIMEOUT, "connect_timeout": "5 seconds", "allow_http": plain},
-        )
-        yield StoredObjects(store)
-    elif scheme == "memory":
-        yield StoredObjects(MemoryStore())
-    else:
-        raise ValueError(f"objects cannot be stored at {scheme!r}")
-
-
-def _folder(url: str) -> Path:
-    folder = Path(unquote(url.removeprefix("file://"))).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def stored_at(url: str, folder: Path | None) -> Objects:
+    """`folder` where the scheme is `file`. S3 is not asked yet."""
+    if folder is not None:
+        return StoredObjects(LocalStore(folder, automatic_cleanup=True), folder)  # a folder goes with its last file
+    if urlsplit(url).scheme == "memory":
+        return StoredObjects(MemoryStore())
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    store = S3Store.from_url(
+        url,
+        retry_config={"max_retries": 3, "retry_timeout": _RETRY_FOR},
+        client_options={"timeout": _TIMEOUT, "connect_timeout": "5 seconds", "allow_http": plain},
+    )
+    return StoredObjects(store)
 
 
 class StoredObjects:

@@ -95,7 +95,7 @@ async def _objects(settings: Settings) -> str:
     """Writes, reads and deletes a small object."""
     from core.ids import new_id  # noqa: PLC0415
     from core.objects import ObjectNotFound, ObjectsUnavailable  # noqa: PLC0415
-    from core.objects.store import open_objects  # noqa: PLC0415
+    from core.objects.opening import open_objects  # noqa: PLC0415
 
     key = f"doctor/{new_id('probe')}"
     async with open_objects(settings.objects_url) as objects:

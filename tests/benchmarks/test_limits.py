@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,11 +77,19 @@ def test_a_benchmark_that_is_stopped_leaves_nothing_running(sent: signal.Signals
 
 
 def test_a_question_may_not_take_longer_than_its_time() -> None:
-    async def hang() -> None:
-        await asyncio.Event().wait()
+    async def hang_in_a_callback() -> None:
+        asyncio.get_running_loop().call_soon(time.sleep, 60)
+        await asyncio.sleep(0)
 
     with pytest.raises(TooLong, match=r"longer than 0\.05 s"), at_most_seconds(0.05):
-        asyncio.run(hang())
+        asyncio.run(hang_in_a_callback())
 
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def test_a_question_that_ends_in_time_is_not_stopped_later() -> None:
+    with at_most_seconds(60):
+        armed = signal.getitimer(signal.ITIMER_REAL)[0]
+
+    assert 0 < armed <= 60
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

@@ -102,12 +102,15 @@ async def test_rows_that_cannot_be_made_leave_nothing_and_the_connection_free(da
     assert [subject for subject, *_ in await stored(database)] == ["s2"]
 
 
-async def test_table_that_is_refused_ends_it(database: Database) -> None:
+@pytest.mark.parametrize("place", [0, 1])
+async def test_table_that_is_refused_ends_it(database: Database, place: int) -> None:
     twice = [an_event(n, position=7) for n in range(2)]
+    tables = [(EVENTS, [an_event(3)])]
+    tables.insert(place, (EVENTS, twice))
 
     with pytest.raises(DuplicateValue):
         async with database.write() as session:
-            await insert_tables(session, [(EVENTS, twice), (EVENTS, [an_event(3)])])
+            await insert_tables(session, tables)
 
     assert await stored(database) == []
 

@@ -22,7 +22,7 @@ from core.eventlog import EventLog, NewEvent, append
 from core.idempotency import IdempotencyRow, OnceKey
 from core.jobs.models import JobRow
 from core.jobs.registry import REGISTRY, Tick
-from core.objects.store import open_objects
+from core.objects.opening import open_objects
 from core.resources import Resources, assemble
 from core.settings import Settings
 from tests.factories.clocks import NOON, FakeClock

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.objects import Objects
-from core.objects.store import open_objects
+from core.objects.opening import open_objects
 
 
 @pytest.fixture(params=["file", "memory", "s3"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.objects import ObjectsUnavailable
-from core.objects.store import open_objects
+from core.objects.opening import open_objects
 from core.settings import DataSettings, Settings
 from tests.fixtures.processes import ROOT
 
@@ -42,7 +42,7 @@ async def test_reader_of_a_local_object_never_sees_half_of_it(tmp_path: Path) ->
 
 
 async def test_put_that_is_killed_leaves_a_file_that_is_no_object_and_is_forgotten(tmp_path: Path) -> None:
-    writing = "import asyncio, os, sys\nfrom core.objects.store import open_objects\n"
+    writing = "import asyncio, os, sys\nfrom core.objects.opening import open_objects\n"
     writing += "async def pieces():\n    yield bytes(20_000_000)\n    os.kill(os.getpid(), 9)\n"
     writing += "async def main():\n    async with open_objects(sys.argv[1]) as objects:\n"
     writing += "        await objects.put('imports/one', pieces())\nasyncio.run(main())"
