@@ -1,7 +1,7 @@
 """The only lifespan there is: opens the resources, and yields what every mount sees as `connection.state`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypedDict
 
@@ -9,8 +9,10 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.flags.board import FlagBoard
 from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
+from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
@@ -61,7 +63,10 @@ class GatewayState(TypedDict):
     operations: OperationRegistry
     limits: LimitRegistry
     responses: ResponseCache | None
+    flags: FlagBoard
+    receipts: ReceiptRecorder
     topology: Callable[[], dict[str, Any]]
+    switchable: Callable[[], Collection[str]]  # by the names of `commerce.flags`
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -74,6 +79,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    switchable: Callable[[], Collection[str]],
     deprecations: Callable[[], list[Deprecation]],
     bulkheads: Callable[[], Bulkheads],
     asset: Callable[[str], str],
@@ -98,12 +104,18 @@ def root_lifespan(
                 operations = OperationRegistry(looking, resources.hub)
                 walls = bulkheads()
                 lag = LoopLag(walls.publish)
+                flags = FlagBoard(looking, resources.hub, resources.clock)
+                receipts = ReceiptRecorder(
+                    resources.database, resources.clock, resources.settings.server.receipts_per_second
+                )
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    flags,
+                    receipts,
                     limits,
                     broadcast,
                     watch,
@@ -130,7 +142,10 @@ def root_lifespan(
                         "operations": operations,
                         "limits": limits,
                         "responses": responses,
+                        "flags": flags,
+                        "receipts": receipts,
                         "topology": topology,
+                        "switchable": switchable,
                         "deprecations": deprecations,
                         "asset": asset,
                     }

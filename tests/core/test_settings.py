@@ -36,6 +36,7 @@ DOCUMENTED = [
     ("TRUSTED_HOSTS", "shop.example.com,*.example.org", "server", ("shop.example.com", "*.example.org")),
     ("TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1", "server", ("10.0.0.0/8", "127.0.0.1")),
     ("POINTS_PER_MINUTE", "500", "server", 500),
+    ("RECEIPTS_PER_SECOND", "5", "server", 5),
     ("RESPONSE_CACHE_MB", "16", "server", 16),
     ("GRAPHQL_PLANS", "false", "server", False),
     ("METRICS_TOKEN", "a-token-of-sixteen-characters", "server", SecretStr("a-token-of-sixteen-characters")),
