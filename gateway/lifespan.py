@@ -29,6 +29,8 @@ from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
 from graphql_api.schema import build_schema
+from internal_api.dashboard.snapshots import Snapshots
+from internal_api.dashboard.watching import Watching
 
 
 class SchemaBehind(Unavailable):
@@ -53,6 +55,7 @@ class GatewayState(TypedDict):
     uses: UseRecorder
     operations: OperationRegistry
     responses: ResponseCache | None
+    dashboard: Watching
     topology: Callable[[], dict[str, Any]]
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
@@ -79,7 +82,7 @@ def root_lifespan(
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
-                serving, draining = asyncio.Event(), asyncio.Event()
+                serving, draining, health = asyncio.Event(), asyncio.Event(), Health(probes)
                 looking = Database(resources.settings.database_url)  # in the background; the tailer closes it
                 tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
@@ -95,6 +98,7 @@ def root_lifespan(
                     broadcast,
                     watch,
                     presence,
+                    Watching(Snapshots(resources, health, tailer, draining)) as dashboard,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                 ):
@@ -102,7 +106,7 @@ def root_lifespan(
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
-                        "health": Health(probes),
+                        "health": health,
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
@@ -111,6 +115,7 @@ def root_lifespan(
                         "uses": uses,
                         "operations": operations,
                         "responses": responses,
+                        "dashboard": dashboard,
                         "topology": topology,
                         "deprecations": deprecations,
                         "asset": asset,

@@ -11,17 +11,18 @@ from commerce.accounts.errors import InvalidApiKey
 from commerce.accounts.key_secrets import hash_of_key, key_id_of, looks_like_key
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import ANONYMOUS, SCOPES_OF, Principal
-from commerce.accounts.tokens import AccessTokens, Audience, Claims
+from commerce.accounts.tokens import STAFF_AUDIENCES, AccessTokens, Audience, Claims
 from core.database import Database, ReadSession
 from core.errors import Unauthenticated
 from core.resources import Resources
 
-Door = Literal["public", "graphql", "internal"]
+Door = Literal["public", "graphql", "internal", "dashboard"]
 # Whose tokens each door takes.
 _AUDIENCES: dict[Door, tuple[Audience, ...]] = {
     "public": ("public",),
     "graphql": ("public", "graphql"),
     "internal": ("internal",),
+    "dashboard": ("dashboard",),  # the page in a browser, and nothing else of that door
 }
 _USES_NOTED_EVERY = timedelta(minutes=1)
 _KEY = (
@@ -51,7 +52,7 @@ async def principal_for(token: str | None, resources: Resources, door: Door) -> 
         return ANONYMOUS
     now = resources.clock.now()
     if looks_like_key(token):
-        if door == "internal":
+        if door in STAFF_AUDIENCES:
             raise Unauthenticated("API keys do not open this door: sign in")
         return await _of_key(token, resources, now)
     claims = AccessTokens(resources.keyring).read(token, _AUDIENCES[door], now)
