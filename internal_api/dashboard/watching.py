@@ -60,7 +60,7 @@ class Watching:
         self._newest: Snapshot | None = None
         self._made_at = 0.0
         self._making = asyncio.Lock()
-        self._recurring = Recurring("dashboard", self._turn)
+        self._recurring = Recurring("dashboard", self._turn, again_seconds=period)
 
     async def __aenter__(self) -> Self:
         await self._recurring.__aenter__()
