@@ -8,7 +8,7 @@ from typing import Protocol
 from core.health import Check
 from core.jobs.entities import Job
 from internal_api.dashboard.books import Books
-from internal_api.dashboard.view import Cell, Panel, Tile, age, milliseconds, moment, number, table, text
+from internal_api.dashboard.view import NO_DATA, Cell, Panel, Tile, age, milliseconds, moment, number, table, text
 from internal_api.events import Reader
 
 
@@ -60,10 +60,10 @@ def state_panel(state: State, books: Books | None) -> Panel:
             Cell(check.name),
             Cell("ok", "good") if check.ok else Cell("away", "bad"),
             milliseconds(check.milliseconds / 1000),
-            text(check.detail or None) if not check.ok else Cell(""),
         )
         for check in state.checks or ()
     )
+    away = ((Cell(check.name, "bad"), Cell(check.detail)) for check in state.checks or () if not check.ok)
     facts = (
         (Cell("Process that answers"), text(state.process)),
         (Cell("Its uptime"), age(state.uptime_seconds)),
@@ -71,15 +71,15 @@ def state_panel(state: State, books: Books | None) -> Panel:
         (Cell("Web processes on this host"), number(state.web_processes)),
         (Cell("Workers that run jobs"), number(books.workers if books is not None else None)),
     )
-    columns = ("Dependency", "State", "Took", "Why")
+    columns = ("Dependency", "State", "Took")
     return Panel(
         "state",
         "State",
         (
             table("What this process depends on", columns, checks, empty="no answer in time"),
-            table("Processes", ("", "Now"), facts),
+            table("Away", (), away, empty="nothing" if state.checks is not None else NO_DATA, numeric=False),
+            table("Processes", (), facts),
         ),
-        wide=True,
     )
 
 
@@ -93,7 +93,7 @@ def event_panel(books: Books | None) -> Panel:
         "Event log",
         (
             table("Who is behind, and by how much", ("Reader", "Events", "Oldest"), rows),
-            table("The log", ("", "Position"), newest),
+            table("The log", (), newest),
         ),
     )
 
@@ -127,7 +127,6 @@ def job_panel(books: Books | None) -> Panel:
             table("By queue", columns, rows, empty="no job waits or runs, none is dead"),
             table("Dead, the newest first", ("Job", "Name", "When"), dead, empty="none is dead", numeric=False),
         ),
-        wide=True,
     )
 
 
@@ -151,7 +150,7 @@ def webhook_panel(books: Books | None, now: datetime) -> Panel:
         "webhooks",
         "Webhooks",
         (
-            table("Deliveries and endpoints", ("", "Now"), rows),
+            table("Deliveries and endpoints", (), rows),
             table("Sent nothing now", ("Endpoint", "State", "Why"), stopped, empty="none", numeric=False),
         ),
     )
@@ -159,7 +158,7 @@ def webhook_panel(books: Books | None, now: datetime) -> Panel:
 
 def flag_panel(state: State) -> Panel:
     rows = ((Cell(each.target, "bad"), text(each.reason), _until(each.expires_at)) for each in state.off or ())
-    empty = "nothing is off" if state.off is not None else "no data"
+    empty = "nothing is off" if state.off is not None else NO_DATA
     columns = ("What", "Why", "Until")
     tables = (table("Mounts and routes", columns, rows, empty=empty, numeric=False),)
     return Panel("flags", "Switched off", tables)
@@ -182,8 +181,8 @@ def invariant_panel(books: Books | None) -> Panel:
         "invariants",
         "Invariants",
         (
-            table("The books of the shop", ("", "Then"), summary, numeric=False),
-            table("Broken", ("Which", "Times", "What must hold"), broken, empty="none" if known else "no data"),
+            table("The books of the shop", (), summary, numeric=False),
+            table("Broken", ("Which", "Times", "What must hold"), broken, empty="none" if known else NO_DATA),
         ),
     )
 
@@ -194,6 +193,6 @@ def change_panel(books: Books | None) -> Panel:
         for each in (books.changes if books is not None else ())
     )
     columns = ("When", "Who", "What", "Of", "Request")
-    empty = "none yet" if books is not None else "no data"
+    empty = "none yet" if books is not None else NO_DATA
     tables = (table("From the audit log, the newest first", columns, rows, empty=empty, numeric=False),)
     return Panel("changes", "Last changes", tables, wide=True)

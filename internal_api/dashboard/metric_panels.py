@@ -25,10 +25,16 @@ _FIRST_FAULT = 500
 _REFUSED_STATUS = "429"
 _BREAKER = {0: Cell("asked", "good"), 1: Cell("on trial"), 2: Cell("left alone", "bad")}
 _FROM_CACHE = ("hit", "stale", "collapsed")
+_STREAMS = ("/events/stream", "/dashboard/events")
+
+
+def _is_request(labels: Mapping[str, str]) -> bool:
+    """What lasts until somebody leaves is none: its time says nothing."""
+    return labels["method"] != "WEBSOCKET" and not labels["route"].endswith(_STREAMS)
 
 
 def _is_fault(labels: Mapping[str, str]) -> bool:
-    return int(labels["status"]) >= _FIRST_FAULT
+    return _is_request(labels) and int(labels["status"]) >= _FIRST_FAULT
 
 
 def _is_refusal(labels: Mapping[str, str]) -> bool:
@@ -40,10 +46,10 @@ class Requests:
 
     def __init__(self, change: Change) -> None:
         count = f"{_REQUESTS}_count"
-        self.rates = change.rates(count, "audience")
+        self.rates = change.rates(count, "audience", where=_is_request)
         self.faults = change.rates(count, "audience", where=_is_fault)
         self.refused = change.rates(count, "audience", where=_is_refusal)
-        self.buckets = change.buckets(_REQUESTS, "audience")
+        self.buckets = change.buckets(_REQUESTS, "audience", where=_is_request)
 
     def rate(self, audience: str) -> float | None:
         return self.rates.get((audience,))
@@ -135,7 +141,7 @@ def limit_panel(change: Change, requests: Requests) -> Panel:
         "Rate limits",
         (
             table("Refused by their limits (429)", ("Audience", "Requests/s"), refused),
-            table("Limits that processes share", ("", "Now"), shared),
+            table("Limits that processes share", (), shared),
         ),
     )
 
@@ -161,7 +167,7 @@ def cache_panel(change: Change) -> Panel:
         (Cell("Answers kept"), number(entries)),
         (Cell("Memory they take"), megabytes(size)),
     )
-    return Panel("cache", "Response cache", (table("Whole answers that are given again", ("", "Now"), rows),))
+    return Panel("cache", "Response cache", (table("Whole answers that are given again", (), rows),))
 
 
 def hit_share(asked: Mapping[Labels, float]) -> float | None:

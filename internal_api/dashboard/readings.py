@@ -53,10 +53,10 @@ class Change:
         """As `sums`, by the second."""
         return {key: value / self.seconds for key, value in self.sums(name, *by, where=where).items()}
 
-    def buckets(self, name: str, *by: str) -> dict[Labels, dict[float, float]]:
+    def buckets(self, name: str, *by: str, where: Wanted = _all) -> dict[Labels, dict[float, float]]:
         """Of a histogram: how many observations of this time were at most so much."""
         found: defaultdict[Labels, dict[float, float]] = defaultdict(dict)
-        for key, value in self.sums(f"{name}_bucket", *by, "le").items():
+        for key, value in self.sums(f"{name}_bucket", *by, "le", where=where).items():
             found[key[:-1]][float(key[-1])] = value
         return dict(found)
 

@@ -21,7 +21,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`numeric`: all columns but the first hold numbers. `empty` stands in its place where there is no row."""
+    """`numeric`: all columns but the first hold numbers. `columns` may be none: rows have names too. `empty` stands in
+    its place where there is no row.
+    """
 
     caption: str
     columns: tuple[str, ...]

@@ -22,7 +22,11 @@ from tests.fixtures.asgi import client_of, serve
 
 PASSWORD = "a password that nobody else has"
 PAGE, SIGN_IN, SIGN_OUT = ("/internal/dashboard", "/internal/dashboard/sign-in", "/internal/dashboard/sign-out")
-BROWSER = {"Accept": "text/html,application/xhtml+xml", "Sec-Fetch-Site": "same-origin", "Origin": "http://portico.test"}
+BROWSER = {
+    "Accept": "text/html,application/xhtml+xml",
+    "Sec-Fetch-Site": "same-origin",
+    "Origin": "http://portico.test",
+}
 
 
 async def registered(resources: Resources, role: Role) -> str:
@@ -102,7 +106,7 @@ async def test_other_tokens_in_the_cookie_open_nothing(client: httpx2.AsyncClien
     admin = await a_user(resources, "admin")
 
     for audience in ("public", "graphql", "internal"):
-        token = (await signed_in(resources, admin, audience))["Authorization"].removeprefix("Bearer ")  # type: ignore[arg-type]
+        token = (await signed_in(resources, admin, audience))["Authorization"].removeprefix("Bearer ")
         response = await client.get(PAGE, headers={"Cookie": f"{COOKIE}={token}"})
         assert response.status_code == 401
 
@@ -213,7 +217,9 @@ async def test_cookie_travels_encrypted_alone_in_production(in_production: httpx
 
 
 async def test_behind_a_prefix_the_cookie_and_the_addresses_have_it(
-    tmp_path: Path, sqlite_template: Path, log_entries: LogEntries  # noqa: ARG001  no log on stderr
+    tmp_path: Path,
+    sqlite_template: Path,
+    log_entries: LogEntries,  # noqa: ARG001  no log on stderr
 ) -> None:
     settings = with_embedded_secrets(Settings(data=DataSettings(data_dir=tmp_path)))
     async with (

@@ -90,6 +90,7 @@ def test_rates_errors_and_times_are_those_between_two_readings() -> None:
     shop.serve(50, 0.05, route="/b")
     shop.serve(10, 0.5, status=503)
     shop.serve(4, 0.005, "internal", 429)
+    shop.serve(3, 3600.0, "internal", route="/internal/dashboard/events")  # a stream's time is none of a request
 
     snapshot = snapshot_of(Change(before, shop.reading(110.0)), STATE, None)
 
@@ -186,16 +187,10 @@ def test_lag_of_the_event_loop_is_that_of_the_time_between() -> None:
 def test_what_nobody_measures_is_no_data_and_never_a_zero() -> None:
     snapshot = snapshot_of(Change(Reading(0.0, ()), Reading(2.0, ())), STATE, None)
 
-    shown = [
-        cell.text
-        for panel in snapshot.panels
-        for table in panel.tables
-        for row in table.rows
-        for cell in row[1:]
-        if panel.name != "state"
-    ]
+    tables = [table for panel in snapshot.panels if panel.name != "state" for table in panel.tables]
+    shown = [cell.text for table in tables for row in table.rows for cell in row[1:]]
     assert set(shown) == {NO_DATA}
-    assert {table.empty for panel in snapshot.panels for table in panel.tables if not table.rows} == {NO_DATA}
+    assert {table.empty for table in tables if not table.rows} == {NO_DATA}
     assert tiles(snapshot) == {label: "ready" if label == "State" else NO_DATA for label in tiles(snapshot)}
 
 
