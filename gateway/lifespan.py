@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
@@ -17,7 +18,7 @@ from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
-from core.jobs.jobs import engine_versions
+from core.jobs.jobs import engine_versions, is_behind
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -54,6 +55,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     operations: OperationRegistry
+    limits: LimitRegistry
     responses: ResponseCache | None
     dashboard: Watching
     topology: Callable[[], dict[str, Any]]
@@ -90,11 +92,13 @@ def root_lifespan(
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
+                limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    limits,
                     broadcast,
                     watch,
                     presence,
@@ -114,6 +118,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "operations": operations,
+                        "limits": limits,
                         "responses": responses,
                         "dashboard": dashboard,
                         "topology": topology,
@@ -125,17 +130,17 @@ def root_lifespan(
 
 
 def schema_probe(database: Database) -> Callable[[], Any]:
-    head = migrations().head()
+    known = migrations()
 
     async def probe() -> None:
-        current = await migrations().current(database)
-        if current != head:
+        current = await known.current(database)
+        if known.is_behind(current):
             raise SchemaBehind(
-                f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
+                f"the schema is at {current or 'nothing'}, this program needs {known.head()}: run `portico db upgrade`"
             )
         if database.dialect != "sqlite":  # where the server makes them itself when it starts
             present, needed = await engine_versions(database)
-            if present != needed:
+            if is_behind(present, needed):
                 raise SchemaBehind(
                     f"the tables of jobs are of DBOS {present or 'nothing'}, this program needs {needed}: "
                     "run `portico db upgrade`"

@@ -16,10 +16,11 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import Principal
 from core.errors import Denied
 from core.settings import Settings
-from core.web.dependencies import ResourcesDep
+from core.web.dependencies import ClientAddressDep, ResourcesDep
+from core.web.middleware.quota import telling
 from core.web.sockets.handshake import bearer_token
 from core.web.urls import base_path
-from internal_api.auth import LOWEST
+from internal_api.auth import LOWEST, get_principal
 
 COOKIE = "portico_dashboard"
 PATH = "/internal/dashboard"
@@ -38,11 +39,13 @@ class RequireViewer:
 
     auth_rule = LOWEST.auth_rule
 
-    async def __call__(self, connection: HTTPConnection, resources: ResourcesDep) -> Principal:
-        token = bearer_token(connection)
-        if token is not None:
-            return LOWEST.check(await principal_for(token, resources, "internal"))
-        return LOWEST.check(await principal_for(connection.cookies.get(COOKIE), resources, "dashboard"))
+    async def __call__(
+        self, connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep
+    ) -> Principal:
+        if bearer_token(connection) is not None:
+            return LOWEST.check(await get_principal(connection, resources, address))
+        token = connection.cookies.get(COOKIE)
+        return LOWEST.check(await telling(connection, principal_for(token, resources, "dashboard", address)))
 
 
 Viewer = Annotated[Principal, Depends(RequireViewer())]
