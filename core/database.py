@@ -6,6 +6,7 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
 from core.pools import SharedPool, Turns
 from core.postgresql import LONG_SECONDS, PATIENT, Limits, connect_options, is_outdated_plan
+from core.receipts import note, note_statements
 from core.replica import Replica
 from core.sqlite import Driver
 
@@ -178,6 +180,7 @@ class Database:
         assert isinstance(pool, SharedPool)  # noqa: S101  as asked for
         pool.turns = Turns(name, size, wait_seconds)
         self.pools.append(pool.turns)
+        note_statements(engine.sync_engine)
         return engine
 
     def _postgresql(self, name: str, url: str, limits: Limits, size: int) -> AsyncEngine:
@@ -198,6 +201,8 @@ class Database:
         with translated_errors():
             async with self._write_sessions.begin() as session, _given_up(session):
                 yield session
+                leaving = time.perf_counter()
+            note("commit", seconds=time.perf_counter() - leaving)
         changes = session.info.get(_CHANGES)
         if changes:
             self.on_changed(changes)

@@ -5,6 +5,7 @@ request. One statement, and so one snapshot; nothing can be written.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -19,6 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from core.pools import Turns
 from core.postgresql import Limits, connect_options
+from core.receipts import note
 
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up; and the codes for: idle too long in a transaction, a lock that
@@ -135,6 +137,7 @@ class Direct:
         for listener in self._engine.dispatch.before_cursor_execute:
             listener(None, None, sql.text, arguments, None, False)
         sharer = await self._turns.enter()
+        started = time.perf_counter()
         try:
             return await self._fetch(sql.text, arguments)
         except Exception as error:
@@ -143,6 +146,7 @@ class Direct:
             raise
         finally:
             self._turns.leave(sharer)
+            note("sql", seconds=time.perf_counter() - started)
 
     async def _fetch(self, text: str, arguments: list[Any]) -> list[Row]:
         kept = self._kept()
