@@ -19,6 +19,8 @@ _BOUNDS = "id|product_id|order_id|user_id|handle|sku|rowid|room|endpoint_id|sha2
 _SQLITE_BOUNDED = re.compile(rf"^SEARCH .*\((?:\w+=\? AND )*(?:{_BOUNDS})=\?")
 _SQLITE_WHOLE = re.compile(r"^SCAN (?!\(|CONSTANT|json_each)(\w+)(?: USING (?:COVERING )?INDEX \S+)?$")
 _SQLITE_MADE = re.compile(r"^(?:MATERIALIZE|CO-ROUTINE) (\w+)$")  # a subquery, whose own steps are told below it
+_SQLITE_LEADS = re.compile(r"(?:SEARCH|SCAN) (?:products|tagged|product_fts)\b")
+_SQLITE_LEADS_TO_FEW = re.compile(r" product_fts |\b(?:category_id|vendor|tag)=\?")
 _POSTGRES_BOUNDED = re.compile(rf"\(+(?:\w+\.)?(?:{_BOUNDS})\)?(?:::\w+)? = ")
 _TIMES = 1_000  # so many more rows than there are
 _WAYS = ("seqscan", "sort", "incremental_sort", "hashjoin", "mergejoin")
@@ -48,10 +50,10 @@ class SqliteExplainer:
         return [fault for together in steps.values() for fault in _sqlite_faults(together, made, limited=limited)]
 
     def walks_for_words(self, statement: str) -> bool:
-        """Its index of words comes first: what is joined to it has no other way there."""
-        steps = self._connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?")).fetchall()
-        places = [step for *_, step in steps if "product_fts" in step or "products_" in step or "products " in step]
-        return "product_fts" not in places[0]
+        """Its index of words comes first, or that of another condition: the products in their order never do."""
+        rows = self._connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
+        first = next(step for *_, step in rows if _SQLITE_LEADS.match(step))
+        return not _SQLITE_LEADS_TO_FEW.search(first)
 
 
 def _sqlite_faults(steps: list[str], made: set[str], *, limited: bool) -> Iterator[str]:
@@ -104,8 +106,8 @@ def _postgres_faults(plan: dict[str, Any], *, limited: bool) -> Iterator[str]:
 def _walks(plan: dict[str, Any]) -> bool:
     below: list[dict[str, Any]] = plan.get("Plans", [])
     if plan["Node Type"] == "Limit" and not any(each["Parent Relationship"] == "InitPlan" for each in below):
-        scan = _outermost(below[0])
-        if scan.get("Relation Name") != "product_documents" and " @@ " in str(below[0]) and not _sorts(below[0]):
+        first = _outermost(below[0]).get("Relation Name")  # a bitmap, and so that of the words, is of none
+        if first not in (None, "product_documents") and " @@ " in str(below[0]) and not _sorts(below[0]):
             return True
     return any(map(_walks, below))
 
