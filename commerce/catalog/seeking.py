@@ -16,6 +16,7 @@ from commerce.catalog.search import has_words
 from core.direct import Bind, TellingNumber
 
 FEW = 2_000  # to look up and sort takes some milliseconds, as walking a million products to every 2,000th does
+FEW_WITH_WORDS = 500  # PostgreSQL reads whole documents to find so many
 _PRICES = {"min_price", "max_price"}
 _NO_LIMIT = {"sqlite": literal_column("-1"), "postgresql": null()}
 Page = Select[*tuple[Any, ...]]
@@ -41,7 +42,9 @@ def swift(page: Page, reach: ColumnElement[int], form: FilterForm, dialect: str,
     few = _candidates(form, bind, dialect)
     if few is None:
         return page
-    asked = select(exists(few.limit(1).offset(FEW)).label("many")).cte()  # once
+    asked = select(
+        exists(few.limit(1).offset(FEW if form.words is None else FEW_WITH_WORDS)).label("many")
+    ).cte()  # once
     many = select(asked.c.many).scalar_subquery()
     looked_up = few.limit(case((many, 0), else_=_NO_LIMIT[dialect])).subquery()
     walked = page.with_only_columns(ProductRow.id).limit(case((many, reach), else_=0)).offset(None).subquery()
