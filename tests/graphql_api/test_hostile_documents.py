@@ -33,7 +33,7 @@ async def test_document_is_refused_before_it_runs(ask: Ask, resources: Resources
     [
         f"{{ categories {{ {times(45, 'id')} }} }}",
         f"{{ categories {{ {times(45, '... on Category { id }')} }} }}",
-        f"{{ categories {{ {times(45, '...F#')} }} }} {times(45, 'fragment F# on Category { id }')}",
+        f"{{ categories {{ {times(22, '...F#')} }} }} {times(22, 'fragment F# on Category { id id }')}",
         f"{{ categories {{ {times(50, '...F')} }} }} fragment F on Category {{ id id }}",
         f"{{ products(first: 1) {{ {times(31, 'nodes { id }')} }} }}",
     ],

@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import String, literal_column
 
 from benchmarks import big_rows, big_shop
 from commerce.catalog import seeking
-from commerce.catalog.filters import SORT_NAMES, ProductFilter, SortName
-from commerce.catalog.reading import CatalogReader
+from commerce.catalog.filters import SORT_NAMES, ProductFilter, SortName, form_of
+from commerce.catalog.reading import CatalogReader, Listing, product_list
 from core.database import Database
+from core.direct import compiled, named
 from core.pagination import MAX_SIZE
+from core.projections.listing import Paging
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_variant
@@ -103,6 +106,25 @@ def test_cases_above_go_both_ways() -> None:
     assert all(len(expected(wanted, "title")) * 2 > seeking.FEW for wanted in MANY if not wanted.q)
     with_words = [sum(_has_words(number, wanted.q) for number in range(PRODUCTS)) for wanted in MANY if wanted.q]
     assert min(with_words) > seeking.FEW_WITH_WORDS
+
+
+@pytest.mark.parametrize("sort", [None, "title", "price"])
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (ProductFilter(q="cloth"), True),
+        (ProductFilter(min_price=1), True),
+        (ProductFilter(max_price=1), True),
+        (ProductFilter(vendor="Vendor 7", in_stock=True), False),
+    ],
+    ids=str,
+)
+def test_plan_is_made_for_the_words_and_the_prices(wanted: ProductFilter, sort: SortName | None, told: bool) -> None:
+    listing = Listing(form_of(wanted), sort)
+
+    statement = product_list(listing, Paging(20), literal_column("''", String()), "postgresql", named())
+
+    assert compiled(statement, "postgresql").told is told
 
 
 async def test_product_that_reaches_into_a_range_from_far_below_is_found(
