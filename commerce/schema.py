@@ -5,11 +5,15 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.flags import models as flags
+from commerce.limits import models as limits
 from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.receipts import models as receipts
 from commerce.recommendations import models as recommendations
+from commerce.shipping import models as shipping
 from commerce.support import models as support
 from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
@@ -24,14 +28,18 @@ __all__ = [
     "audit",
     "catalog",
     "eventlog",
+    "flags",
     "idempotency",
     "jobs",
+    "limits",
     "media",
     "migrations",
     "operations",
     "orders",
     "promotions",
+    "receipts",
     "recommendations",
+    "shipping",
     "support",
     "usage",
     "webhooks",

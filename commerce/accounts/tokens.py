@@ -15,7 +15,8 @@ from commerce.accounts.errors import TokenExpired
 from core.errors import Unauthenticated
 from core.sealing import Keyring
 
-Audience = Literal["public", "graphql", "internal"]
+Audience = Literal["public", "graphql", "internal", "dashboard"]
+STAFF_AUDIENCES: tuple[Audience, ...] = ("internal", "dashboard")  # of whose doors customers get no token
 # There is one algorithm: a token that names another, or none, is refused whatever it says.
 ALGORITHM = "HS256"
 _ISSUER = "portico"
@@ -88,6 +89,6 @@ def looks_like_refresh_token(token: str) -> bool:
     return _REFRESH_TOKEN.fullmatch(token) is not None
 
 
-def hash_of(refresh_token: str) -> bytes:
-    """Fast, because the token has 256 random bits."""
-    return hashlib.sha256(refresh_token.encode()).digest()
+def hash_of(token: str) -> bytes:
+    """Fast, because a refresh token has 256 random bits, and an access token a signature of as many."""
+    return hashlib.sha256(token.encode()).digest()

@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import String, literal_column
 
 from benchmarks import big_rows, big_shop
 from commerce.catalog import seeking
-from commerce.catalog.filters import SORT_NAMES, ProductFilter, SortName
-from commerce.catalog.reading import CatalogReader
+from commerce.catalog.filters import SORT_NAMES, ProductFilter, SortName, form_of
+from commerce.catalog.reading import CatalogReader, Listing, product_list
 from core.database import Database
+from core.direct import compiled, named
 from core.pagination import MAX_SIZE
+from core.projections.listing import Paging
 from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_variant
@@ -20,8 +23,11 @@ FEW = [
     ProductFilter(max_price=900),
     ProductFilter(in_stock=False),
     ProductFilter(min_price=99_000, in_stock=False),
+    ProductFilter(q="99"),
+    ProductFilter(q="none has it"),
 ]
 MANY = [ProductFilter(min_price=20_000), ProductFilter(min_price=1_000, max_price=90_000, include_unpublished=True)]
+MANY += [ProductFilter(q="cloth"), ProductFilter(q="cl go", vendor="Vendor 7", in_stock=True)]
 OTHERS = [
     ProductFilter(tag="tag-7"),
     ProductFilter(tag="tag-7", max_price=40_000, in_stock=True),
@@ -50,12 +56,19 @@ def _fits(number: int, wanted: ProductFilter) -> bool:
     in_stock = any(variant["stock"] > 0 for variant in variants)
     return (
         (row["status"] == "active" or wanted.include_unpublished)
+        and _has_words(number, wanted.q)
         and wanted.tag in (None, *(tag["tag"] for tag in big_rows.tags(number)))
         and wanted.vendor in (None, row["vendor"])
         and (wanted.category is None or row["category_id"] == big_rows.new_id("cat", 7))
         and any(lowest <= variant["price"] <= highest for variant in variants)
         and wanted.in_stock in (None, in_stock)
     )
+
+
+def _has_words(number: int, query: str | None) -> bool:
+    document = big_rows.document(number)
+    said = " ".join(("", document["title"], document["details"], document["description"]))
+    return all(f" {word}" in said for word in (query or "").split())
 
 
 @pytest.mark.parametrize("sort", SORT_NAMES)
@@ -90,7 +103,28 @@ async def test_numbered_page_begins_where_the_one_before_ends(shop: Database, wa
 def test_cases_above_go_both_ways() -> None:
     """Or the cases above prove one of them alone."""
     assert all(len(expected(wanted, "title")) < seeking.FEW // 4 for wanted in FEW)
-    assert all(len(expected(wanted, "title")) * 2 > seeking.FEW for wanted in MANY)
+    assert all(len(expected(wanted, "title")) * 2 > seeking.FEW for wanted in MANY if not wanted.q)
+    with_words = [sum(_has_words(number, wanted.q) for number in range(PRODUCTS)) for wanted in MANY if wanted.q]
+    assert min(with_words) > seeking.FEW_WITH_WORDS
+
+
+@pytest.mark.parametrize("sort", [None, "title", "price"])
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (ProductFilter(q="cloth"), True),
+        (ProductFilter(min_price=1), True),
+        (ProductFilter(max_price=1), True),
+        (ProductFilter(vendor="Vendor 7", in_stock=True), False),
+    ],
+    ids=str,
+)
+def test_plan_is_made_for_the_words_and_the_prices(wanted: ProductFilter, sort: SortName | None, told: bool) -> None:
+    listing = Listing(form_of(wanted), sort)
+
+    statement = product_list(listing, Paging(20), literal_column("''", String()), "postgresql", named())
+
+    assert compiled(statement, "postgresql").told is told
 
 
 async def test_product_that_reaches_into_a_range_from_far_below_is_found(
