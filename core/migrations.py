@@ -1,4 +1,4 @@
-"""Alembic behind three calls: upgrade, current, head. Revisions live with the domain (`commerce/migrations`).
+"""Alembic behind four calls: upgrade, current, head, is_behind. Revisions are the domain's (`commerce/migrations`).
 
 Alembic is loaded where there is something to apply: a server that finds its schema current is ready without it.
 """
@@ -24,6 +24,12 @@ class Migrations:
         """The newest revision there is."""
         return max((file.name.partition("_")[0] for file in (self._folder / "versions").glob("*.py")), default="")
 
+    def is_behind(self, revision: str | None) -> bool:
+        """Whether this program needs a newer one. One that is newer than the program is as good as its own: migrations
+        only add to what older programs use.
+        """
+        return (revision or "") < self.head()
+
     async def current(self, database: Database) -> str | None:
         """The revision that the database is at; None for an empty one. Raises DatabaseUnavailable."""
         with translated_errors():
@@ -35,7 +41,7 @@ class Migrations:
 
         Two processes that start at once do not collide: SQLite's writer lock or an advisory lock lets one go first.
         """
-        if await self.current(database) == self.head():
+        if not self.is_behind(await self.current(database)):
             return False
         with translated_errors():
             async with database.writer.begin() as connection:

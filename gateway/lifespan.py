@@ -17,7 +17,7 @@ from commerce.usage.recorder import UseRecorder
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
-from core.jobs.jobs import engine_versions
+from core.jobs.jobs import engine_versions, is_behind
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -120,17 +120,17 @@ def root_lifespan(
 
 
 def schema_probe(database: Database) -> Callable[[], Any]:
-    head = migrations().head()
+    known = migrations()
 
     async def probe() -> None:
-        current = await migrations().current(database)
-        if current != head:
+        current = await known.current(database)
+        if known.is_behind(current):
             raise SchemaBehind(
-                f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
+                f"the schema is at {current or 'nothing'}, this program needs {known.head()}: run `portico db upgrade`"
             )
         if database.dialect != "sqlite":  # where the server makes them itself when it starts
             present, needed = await engine_versions(database)
-            if present != needed:
+            if is_behind(present, needed):
                 raise SchemaBehind(
                     f"the tables of jobs are of DBOS {present or 'nothing'}, this program needs {needed}: "
                     "run `portico db upgrade`"
