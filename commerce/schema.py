@@ -10,6 +10,7 @@ from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.recommendations import models as recommendations
+from commerce.shipping import models as shipping
 from commerce.support import models as support
 from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
@@ -32,6 +33,7 @@ __all__ = [
     "orders",
     "promotions",
     "recommendations",
+    "shipping",
     "support",
     "usage",
     "webhooks",

@@ -20,8 +20,10 @@ from core.objects import Objects
 from core.objects.opening import open_objects
 from core.ratelimit import Limiter, MemoryLimiter
 from core.sealing import Keyring
-from core.settings import Settings, with_embedded_secrets
+from core.settings import CarrierSettings, Settings, with_embedded_secrets
 from core.single_flight import SingleFlight
+from core.upstream.calls import Upstream
+from core.upstream.upstreams import Upstreams, nobody
 from core.workers.pool import Workers
 
 
@@ -43,6 +45,7 @@ class Resources:
     objects: Objects
     flights: SingleFlight
     workers: Workers
+    upstreams: Upstreams
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -60,7 +63,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         database = await opener.open("database", open_database(settings))
         objects = await opener.open("objects", open_objects(settings.objects_url))
         hub = await opener.open("hub", open_hub(settings))
-        resources = assemble(settings, SystemClock(), database, objects, opener.timings, hub=hub)
+        upstreams = await opener.open("upstreams", open_upstreams(settings))
+        resources = assemble(settings, SystemClock(), database, objects, opener.timings, hub=hub, upstreams=upstreams)
         stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
         stack.push_async_callback(resources.flights.settle)
@@ -76,6 +80,7 @@ def assemble(
     timings: dict[str, float],
     *,
     hub: Hub | None = None,
+    upstreams: Upstreams | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
     hub = hub or MemoryHub()
@@ -98,6 +103,7 @@ def assemble(
         objects=objects,
         flights=SingleFlight(),
         workers=Workers(),
+        upstreams=upstreams or Upstreams((), nobody),
         timings=timings,
     )
 
@@ -123,6 +129,26 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
 
     async with RedisHub(settings.data.redis_url) as hub:
         yield hub
+
+
+@asynccontextmanager
+async def open_upstreams(settings: Settings) -> AsyncIterator[Upstreams]:
+    carriers, proxy = settings.shop.carriers, settings.shop.upstream_proxy
+    if not carriers:
+        yield Upstreams((), nobody)
+        return
+    from core.upstream.client import open_client  # noqa: PLC0415  loaded where there is somebody to call
+
+    private_hosts = {(carrier.url.host or "").strip("[]") for carrier in carriers if carrier.own_network}
+    async with open_client(
+        allow_private=not settings.is_production, private_hosts=private_hosts, proxy=str(proxy) if proxy else None
+    ) as send:
+        yield Upstreams(map(_upstream, carriers), send)
+
+
+def _upstream(carrier: CarrierSettings) -> Upstream:
+    headers = {name: value.get_secret_value() for name, value in carrier.headers.items()}
+    return Upstream(carrier.name, carrier.timeout_seconds, str(carrier.url), headers)
 
 
 class Opener:
