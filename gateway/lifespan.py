@@ -18,6 +18,7 @@ from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
 from core.jobs.jobs import engine_versions, is_behind
+from core.loop_lag import LoopLag
 from core.resources import OpenResources, Resources
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -45,6 +46,7 @@ class GatewayState(TypedDict):
     serving: asyncio.Event  # set by the server when it listens: what must not slow the start begins then
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
+    lag: LoopLag
     tailer: Tailer
     broadcast: Broadcast
     sockets: Sockets
@@ -87,6 +89,7 @@ def root_lifespan(
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
+                lag = LoopLag()
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
@@ -97,12 +100,14 @@ def root_lifespan(
                     presence,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
+                    lag.measured(serving),
                 ):
                     yield {
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
                         "health": Health(probes),
+                        "lag": lag,
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
