@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
+from core import tracing
 from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
 from core.sqlite import Driver
@@ -154,6 +155,8 @@ class Database:
             self.reader = create_async_engine(
                 url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
             )
+        for engine in (self.writer, self.reader):
+            tracing.follow(engine.sync_engine)
         pragmas = _pragmas(query_only=True) if self.dialect == "sqlite" else ()
         self._direct = Direct(make_url(url), self.reader.sync_engine, size=4, pragmas=pragmas)
         self._write_sessions = async_sessionmaker(self.writer, expire_on_commit=False)

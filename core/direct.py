@@ -18,6 +18,8 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
+from core import tracing
+
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up.
 AWAY = ("08", "28", "40", "53", "57P")
@@ -133,7 +135,8 @@ class Direct:
         else:
             await self._room.acquire()
         try:
-            return await self._fetch(sql.text, arguments)
+            with tracing.statement(sql.text, self._url.get_backend_name()):
+                return await self._fetch(sql.text, arguments)
         except Exception as error:
             if self._driver.is_lost(error):
                 raise ConnectionError(str(error)) from error

@@ -22,6 +22,7 @@ from core.ratelimit import Limiter, MemoryLimiter
 from core.sealing import Keyring
 from core.settings import CarrierSettings, Settings, with_embedded_secrets
 from core.single_flight import SingleFlight
+from core.tracing import open_tracing
 from core.upstream.calls import Upstream
 from core.upstream.upstreams import Upstreams, nobody
 from core.workers.pool import Workers
@@ -60,6 +61,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     async with AsyncExitStack() as stack:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
+        await stack.enter_async_context(open_tracing(settings))
         database = await opener.open("database", open_database(settings))
         objects = await opener.open("objects", open_objects(settings.objects_url))
         hub = await opener.open("hub", open_hub(settings))

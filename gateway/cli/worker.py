@@ -70,9 +70,17 @@ def _serving(listen: Listen) -> Iterator[None]:
         thread.join()
 
 
+def _at_once() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 async def _work(settings: Settings) -> None:
     from core.database import Database  # noqa: PLC0415
     from core.logging import configure_logging  # noqa: PLC0415  slow to load, as these
+    from core.loop_lag import LoopLag  # noqa: PLC0415
+    from core.process import watching  # noqa: PLC0415
     from core.resources import open_resources  # noqa: PLC0415
     from core.tailer import Tailer  # noqa: PLC0415
     from gateway.working import job_worker  # noqa: PLC0415
@@ -87,6 +95,8 @@ async def _work(settings: Settings) -> None:
         open_resources(settings) as resources,
         Tailer(Database(resources.settings.database_url), resources.hub) as tailer,
         job_worker(resources, tailer),
+        LoopLag().measured(_at_once()),
+        watching(),
     ):
         typer.echo("Portico works on jobs; SIGTERM drains")
         await stopped.wait()
