@@ -5,6 +5,7 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.limits import models as limits
 from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
@@ -27,6 +28,7 @@ __all__ = [
     "eventlog",
     "idempotency",
     "jobs",
+    "limits",
     "media",
     "migrations",
     "operations",

@@ -18,7 +18,8 @@ from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
 from core.objects.opening import open_objects
-from core.ratelimit import Limiter, MemoryLimiter
+from core.ratelimit import Limiter
+from core.ratelimit.memory import MemoryLimiter
 from core.sealing import Keyring
 from core.settings import CarrierSettings, Settings, with_embedded_secrets
 from core.single_flight import SingleFlight
@@ -65,8 +66,18 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         database = await opener.open("database", open_database(settings))
         objects = await opener.open("objects", open_objects(settings.objects_url))
         hub = await opener.open("hub", open_hub(settings))
+        limiter = await opener.open("limiter", open_limiter(settings))
         upstreams = await opener.open("upstreams", open_upstreams(settings))
-        resources = assemble(settings, SystemClock(), database, objects, opener.timings, hub=hub, upstreams=upstreams)
+        resources = assemble(
+            settings,
+            SystemClock(),
+            database,
+            objects,
+            opener.timings,
+            hub=hub,
+            limiter=limiter,
+            upstreams=upstreams,
+        )
         stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
         stack.push_async_callback(resources.flights.settle)
@@ -82,6 +93,7 @@ def assemble(
     timings: dict[str, float],
     *,
     hub: Hub | None = None,
+    limiter: Limiter | None = None,
     upstreams: Upstreams | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
@@ -89,14 +101,14 @@ def assemble(
     database.on_announced = hub.publish
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    limiter = MemoryLimiter()
+    limiter = limiter or MemoryLimiter()
     return Resources(
         settings=settings,
         clock=clock,
         database=database,
         keyring=keyring,
         limiter=limiter,
-        budget=Budget(limiter, settings.server.points_per_minute),
+        budget=Budget(limiter, settings.server.points_per_minute, lambda: clock.now().timestamp()),
         idempotency=idempotency,
         hub=hub,
         jobs=Jobs(database, clock),
@@ -131,6 +143,18 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
 
     async with RedisHub(settings.data.redis_url) as hub:
         yield hub
+
+
+@asynccontextmanager
+async def open_limiter(settings: Settings) -> AsyncIterator[Limiter]:
+    if settings.data.redis_url is None:
+        yield MemoryLimiter()
+        return
+    from core.ratelimit.redis import RedisLimiter  # noqa: PLC0415  loaded where there is Redis
+    from core.ratelimit.shared import SharedLimiter  # noqa: PLC0415
+
+    async with RedisLimiter(settings.data.redis_url) as shared, SharedLimiter(shared, MemoryLimiter()) as limiter:
+        yield limiter
 
 
 @asynccontextmanager

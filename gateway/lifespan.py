@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
@@ -55,6 +56,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     operations: OperationRegistry
+    limits: LimitRegistry
     responses: ResponseCache | None
     topology: Callable[[], dict[str, Any]]
     deprecations: Callable[[], list[Deprecation]]
@@ -91,11 +93,13 @@ def root_lifespan(
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
                 lag = LoopLag()
+                limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    limits,
                     broadcast,
                     watch,
                     presence,
@@ -117,6 +121,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "operations": operations,
+                        "limits": limits,
                         "responses": responses,
                         "topology": topology,
                         "deprecations": deprecations,

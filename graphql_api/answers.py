@@ -28,10 +28,9 @@ class Told:
     """The end of a body, from the data on."""
 
     points: int
-    limit: int
 
     def __call__(self, verdict: Verdict) -> bytes:
-        cost = cost_told(self.points, self.limit, verdict.remaining)
+        cost = cost_told(self.points, verdict)
         return b',"extensions":{"cost":%b}}' % to_json(cost)
 
 

@@ -105,8 +105,7 @@ class Operation(SchemaExtension):
         caller: Context = self.execution_context.context
         results: dict[str, Any] = {REPLAYED: caller.replayed} if caller.replayed else {}
         if self._points is not None:
-            limit = caller.resources.budget.limit.amount
-            results["cost"] = cost_told(self._points, limit, caller.quota.remaining)
+            results["cost"] = cost_told(self._points, caller.quota)
         return results
 
 

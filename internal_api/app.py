@@ -10,6 +10,7 @@ from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
 from internal_api.accounts import endpoints as accounts
@@ -20,6 +21,7 @@ from internal_api.invariants import endpoints as invariants
 from internal_api.jobs import endpoints as jobs
 from internal_api.operations import endpoints as operations
 from internal_api.promotions import endpoints as promotions
+from internal_api.rate_limits import endpoints as rate_limits
 from internal_api.routing import MAX_BODY_BYTES
 
 
@@ -31,7 +33,8 @@ def create_internal_app(settings: Settings) -> FastAPI:
         outside=[
             Middleware(
                 SecurityHeadersMiddleware, headers={"X-Robots-Tag": "noindex"}, https_only=settings.is_production
-            )
+            ),
+            Middleware(QuotaMiddleware),
         ],
         inside=[
             Middleware(CompressMiddleware),
@@ -55,6 +58,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
         invariants,
         operations,
         deprecations,
+        rate_limits,
         echo,
     ):
         app.include_router(feature.router)

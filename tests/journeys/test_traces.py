@@ -113,7 +113,7 @@ async def test_job_in_a_process_of_its_own_is_a_part_of_the_trace(start: StartPr
     (request,) = [span for span in spans if span.parent == CALLER]
     outer = below(spans, request, "job catalog.import")
     inner = below(spans, outer, "job in its own process")
-    assert {span.parent for span in spans if span.name == "INSERT products"} == {inner.id}
+    assert {span.parent for span in spans if span.name == "INSERT products"} == {inner.id}, [(s.name, s.parent == inner.id) for s in spans]
 
 
 async def test_caller_that_is_not_sampled_is_not_traced_and_its_ids_go_on(

@@ -106,7 +106,7 @@ class ResponseCacheMiddleware:
             count(scope)
         scope["portico.route"], scope["portico.audience"] = entry.route, entry.audience
         if verdict is not None:
-            told += told_quota(budget.limit, verdict)
+            told += told_quota(verdict)
         if_none_match = headers_of(scope).get(b"if-none-match")
         if if_none_match is not None and entry.is_current(if_none_match):
             await send(finished(304, entry.not_modified + told, b""))
