@@ -9,6 +9,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from core.database import Database, translated_errors
 
+_LOCK_SECONDS = 5
 _VERSION = table("alembic_version", column("version_num"))
 
 
@@ -39,7 +40,8 @@ class Migrations:
     async def upgrade(self, database: Database) -> bool:
         """Applies what is missing in one transaction; False when nothing was. Raises DatabaseUnavailable.
 
-        Two processes that start at once do not collide: SQLite's writer lock or an advisory lock lets one go first.
+        Two processes that start at once do not collide: SQLite's writer lock or an advisory lock lets one go first. A
+        table that others hold for more than five seconds ends it, with nothing done: try again.
         """
         if not self.is_behind(await self.current(database)):
             return False
@@ -54,6 +56,8 @@ class Migrations:
 
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7205759403)")
+            # Whoever waits for a table keeps all others waiting behind it, those that only read it too.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
         config = Config()
         config.set_main_option("script_location", str(self._folder).replace("%", "%%"))
         config.set_main_option("path_separator", "os")

@@ -1,5 +1,6 @@
 """What the process owns: opened once, in order, timed, and closed in reverse, also when a later one fails to open."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -18,6 +19,8 @@ from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
 from core.objects.opening import open_objects
+from core.pools import watch
+from core.postgresql import LONG_SECONDS, Limits
 from core.ratelimit import Limiter
 from core.ratelimit.memory import MemoryLimiter
 from core.sealing import Keyring
@@ -57,13 +60,17 @@ OpenResources = Callable[[Settings], AbstractAsyncContextManager[Resources]]
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Raises what the resource that cannot be opened raises, after closing those before it."""
+async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIterator[Resources]:
+    """Raises what the resource that cannot be opened raises, after closing those before it. `jobs`: for a process that
+    serves nobody, whose statements may take long.
+    """
     async with AsyncExitStack() as stack:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
         await stack.enter_async_context(open_tracing(settings))
-        database = await opener.open("database", open_database(settings))
+        database = await opener.open("database", open_database(settings, limits_of(settings, jobs=jobs)))
+        watching = asyncio.create_task(watch(database.pools), name="portico-pools")
+        stack.callback(watching.cancel)
         objects = await opener.open("objects", open_objects(settings.objects_url))
         hub = await opener.open("hub", open_hub(settings))
         limiter = await opener.open("limiter", open_limiter(settings))
@@ -122,9 +129,31 @@ def assemble(
     )
 
 
+def limits_of(settings: Settings, *, jobs: bool = False) -> Limits:
+    """Of a process that serves, or that runs jobs."""
+    data = settings.data
+    return Limits(
+        write=data.database_write_connections,
+        read=data.database_read_connections,
+        direct=data.database_direct_connections,
+        reports=data.database_report_connections,
+        wait_seconds=data.database_wait_seconds,
+        statement_seconds=LONG_SECONDS if jobs else data.database_statement_seconds,
+        pooler=data.database_pooler,
+        application="portico-worker" if jobs else "portico",
+    )
+
+
+def background_database(settings: Settings, *, jobs: bool = False) -> Database:
+    """For what a process looks after by itself: it does not wait for requests, nor they for it."""
+    return Database(settings.database_url, limits_of(settings, jobs=jobs))
+
+
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url)
+async def open_database(settings: Settings, limits: Limits | None = None) -> AsyncIterator[Database]:
+    """Without `limits` a statement may take as long as it does."""
+    limits = limits or Limits(pooler=settings.data.database_pooler)
+    database = Database(settings.database_url, limits, replica_url=settings.data.database_replica_url)
     if settings.test.failpoint is not None:
         failpoints.arm(database, settings.test.failpoint)
     try:

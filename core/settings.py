@@ -75,6 +75,11 @@ class ServerSettings(_Group):
     response_cache_mb: int = Field(
         64, ge=0, description="How many megabytes of finished public answers each process keeps; 0: none."
     )
+    receipts_per_second: int = Field(
+        20,
+        ge=0,
+        description="Of how many requests a second each process keeps a receipt, of failed and slow ones ten times.",
+    )
     graphql_plans: bool = Field(
         True, description="Off: every GraphQL operation runs on the executor, also where one statement could answer it."
     )
@@ -105,6 +110,30 @@ class ServerSettings(_Group):
         return self
 
 
+class CapacitySettings(_Group):
+    """Of each process. What a door has no place for waits; what finds the line full, or waits too long, gets 503."""
+
+    public_running: int = Field(64, gt=0, description="How many requests of /public run at once in each process.")
+    public_waiting: int = Field(512, ge=0, description="How many more of them may wait.")
+    public_reserved: int = Field(
+        16, ge=0, description="Of the places of /public, those that only requests which change orders get."
+    )
+    internal_running: int = Field(16, gt=0, description="As of /public, of /internal.")
+    internal_waiting: int = Field(64, ge=0, description="As of /public, of /internal.")
+    graphql_running: int = Field(32, gt=0, description="As of /public, of /graphql.")
+    graphql_waiting: int = Field(256, ge=0, description="As of /public, of /graphql.")
+    queue_seconds: float = Field(5.0, gt=0, description="How long a request waits for a place before it gets 503.")
+    audience_threads: int = Field(
+        4, gt=0, description="How many requests of each audience may work in a thread at once, in each process."
+    )
+
+    @model_validator(mode="after")
+    def _reads_have_places(self) -> Self:
+        if self.public_reserved >= self.public_running:
+            raise ValueError(f"{PREFIX}PUBLIC_RESERVED leaves reads no place: it is not below {PREFIX}PUBLIC_RUNNING")
+        return self
+
+
 class DataSettings(_Group):
     data_dir: Path = Field(Path("var"), description="Everything that embedded mode writes.")
     database_url: str | None = Field(
@@ -115,6 +144,23 @@ class DataSettings(_Group):
     )
     database_replica_url: str | None = Field(
         None, repr=False, pattern=r"^postgresql\+asyncpg://.+$", description="A read replica for reports and exports."
+    )
+    database_write_connections: int = Field(
+        10, gt=0, description="Connections to PostgreSQL, at most, of each process, for what writes."
+    )
+    database_read_connections: int = Field(10, gt=0, description="The same, for what reads.")
+    database_direct_connections: int = Field(4, gt=0, description="The same, for the hot reads.")
+    database_report_connections: int = Field(
+        2, gt=0, description="The same, for reports and exports; as many again to the replica."
+    )
+    database_wait_seconds: float = Field(
+        5.0, gt=0, description="How long a request waits for one of them before it gets 503."
+    )
+    database_statement_seconds: float = Field(
+        10.0, gt=0, description="What a request's statement may take on PostgreSQL; jobs, reports and exports have 300."
+    )
+    database_pooler: bool = Field(
+        False, description="PgBouncer in transaction mode is before PostgreSQL: nothing is kept from one to the next."
     )
     redis_url: str | None = Field(
         None,
@@ -223,6 +269,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     server: ServerSettings = Field(default_factory=ServerSettings)
+    capacity: CapacitySettings = Field(default_factory=CapacitySettings)
     data: DataSettings = Field(default_factory=DataSettings)
     shop: ShopSettings = Field(default_factory=ShopSettings)
     mail: MailSettings = Field(default_factory=MailSettings)

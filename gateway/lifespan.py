@@ -1,7 +1,7 @@
 """The only lifespan there is: opens the resources, and yields what every mount sees as `connection.state`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypedDict
 
@@ -9,19 +9,22 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.flags.board import FlagBoard
 from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
+from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
+from core.bulkheads import Bulkheads
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
 from core.jobs.jobs import engine_versions, is_behind
 from core.loop_lag import LoopLag
 from core.process import watching
-from core.resources import OpenResources, Resources
+from core.resources import OpenResources, Resources, background_database
 from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
@@ -31,6 +34,7 @@ from core.web.sockets.sockets import Sockets
 from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
+from graphql_api.executing import Executing
 from graphql_api.schema import build_schema
 
 
@@ -49,6 +53,8 @@ class GatewayState(TypedDict):
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
     lag: LoopLag
+    bulkheads: Bulkheads
+    executing: Executing
     tailer: Tailer
     broadcast: Broadcast
     sockets: Sockets
@@ -58,7 +64,10 @@ class GatewayState(TypedDict):
     operations: OperationRegistry
     limits: LimitRegistry
     responses: ResponseCache | None
+    flags: FlagBoard
+    receipts: ReceiptRecorder
     topology: Callable[[], dict[str, Any]]
+    switchable: Callable[[], Collection[str]]  # by the names of `commerce.flags`
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -71,7 +80,9 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    switchable: Callable[[], Collection[str]],
     deprecations: Callable[[], list[Deprecation]],
+    bulkheads: Callable[[], Bulkheads],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -85,20 +96,27 @@ def root_lifespan(
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
-                looking = Database(resources.settings.database_url)  # in the background; the tailer closes it
+                looking = background_database(resources.settings)  # the tailer closes it
                 tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
-                lag = LoopLag()
+                walls = bulkheads()
+                lag = LoopLag(walls.publish)
+                flags = FlagBoard(looking, resources.hub, resources.clock)
+                receipts = ReceiptRecorder(
+                    resources.database, resources.clock, resources.settings.server.receipts_per_second
+                )
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    flags,
+                    receipts,
                     limits,
                     broadcast,
                     watch,
@@ -107,6 +125,7 @@ def root_lifespan(
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),
                     watching(broadcast.tell_queues),
+                    walls.until(draining),
                 ):
                     yield {
                         "resources": resources,
@@ -114,6 +133,8 @@ def root_lifespan(
                         "draining": draining,
                         "health": Health(probes),
                         "lag": lag,
+                        "bulkheads": walls,
+                        "executing": Executing(lag, settings.capacity.queue_seconds),
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
@@ -123,7 +144,10 @@ def root_lifespan(
                         "operations": operations,
                         "limits": limits,
                         "responses": responses,
+                        "flags": flags,
+                        "receipts": receipts,
                         "topology": topology,
+                        "switchable": switchable,
                         "deprecations": deprecations,
                         "asset": asset,
                     }

@@ -25,6 +25,7 @@ from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
 from core.web.middleware.quota import spend, telling
 from core.web.response_cache import counted
+from graphql_api.executing import Executing
 from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
 
@@ -60,6 +61,7 @@ class Context(BaseContext):
         line: Line,
         *,
         registry: OperationRegistry,
+        executing: Executing,
         authorization: str | None,
         address: str,
     ) -> None:
@@ -68,6 +70,7 @@ class Context(BaseContext):
         self.principal = principal
         self.line = line
         self.registry = registry
+        self.executing = executing
         self.operation: Asked | None = None  # until it is known what is asked
         self.admission: Admission | None = None  # until it is known whether that may run
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
@@ -88,7 +91,7 @@ class Context(BaseContext):
     def loaders(self) -> Loaders:
         """Made when they are first asked for: not every operation has use for them."""
         if self._loaders is None:
-            self._loaders = Loaders(self.resources.database, self.principal)
+            self._loaders = Loaders(self.resources.database, self.principal, self.executing.slices)
         return self._loaders
 
     async def renew_principal(self) -> None:
@@ -147,6 +150,7 @@ async def open_context(
         principal,
         line,
         registry=state.operations,
+        executing=state.executing,
         authorization=authorization,
         address=address,
     )

@@ -8,11 +8,12 @@ from starlette.middleware import Middleware
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
+from internal_api import audit, config, deprecations, echo, events, flags, health, metrics, receipts, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
@@ -23,6 +24,8 @@ from internal_api.operations import endpoints as operations
 from internal_api.promotions import endpoints as promotions
 from internal_api.rate_limits import endpoints as rate_limits
 from internal_api.routing import MAX_BODY_BYTES
+
+_FREE = frozenset({"/health", "/metrics"})  # by which one sees that the rest is full
 
 
 def create_internal_app(settings: Settings) -> FastAPI:
@@ -37,6 +40,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
             Middleware(QuotaMiddleware),
         ],
         inside=[
+            Middleware(BulkheadMiddleware, "internal", free=_FREE),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
@@ -58,6 +62,8 @@ def create_internal_app(settings: Settings) -> FastAPI:
         invariants,
         operations,
         deprecations,
+        flags,
+        receipts,
         rate_limits,
         echo,
     ):

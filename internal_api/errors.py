@@ -4,6 +4,7 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
+from commerce.flags.errors import SwitchedOff
 from core.context import current_request_id
 from core.errors import AppError, Denied, FieldError, RateLimited, Unauthenticated, Unavailable
 from core.web.errors import Failure
@@ -17,6 +18,7 @@ _HINTS: dict[type[AppError], str] = {
     Unauthenticated: _SIGN_IN,
     Denied: "an admin can change roles: PATCH /internal/users/{id}; the token stays the same",
     RateLimited: "wait for the seconds that Retry-After names",
+    SwitchedOff: "GET /internal/flags says who switched it off and why; DELETE /internal/flags/... switches it on",
     Unavailable: "run `portico doctor` on this host, and see /readyz: they say which dependency is away",
 }
 _INTERNAL_ERROR = 500

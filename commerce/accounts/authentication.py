@@ -1,6 +1,7 @@
 """From a credential to a principal, the same on every door: an API key, or the access token of a sign-in."""
 
 import hmac
+import time
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from commerce.accounts.throttling import admit_credential
 from commerce.accounts.tokens import AccessTokens, Audience, Claims, hash_of
 from core.database import Database, ReadSession
 from core.errors import Unauthenticated
+from core.receipts import note, tell
 from core.resources import Resources
 
 Door = Literal["public", "graphql", "internal"]
@@ -51,6 +53,16 @@ async def principal_for(token: str | None, resources: Resources, door: Door, add
     """
     if token is None:
         return ANONYMOUS
+    started = time.perf_counter()
+    try:
+        principal = await _principal_of(token, resources, door, address)
+    finally:
+        note("auth", seconds=time.perf_counter() - started)
+    tell("principal", principal.name)
+    return principal
+
+
+async def _principal_of(token: str, resources: Resources, door: Door, address: str) -> Principal:
     now = resources.clock.now()
     if looks_like_key(token):
         if door == "internal":

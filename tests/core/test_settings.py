@@ -36,10 +36,20 @@ DOCUMENTED = [
     ("TRUSTED_HOSTS", "shop.example.com,*.example.org", "server", ("shop.example.com", "*.example.org")),
     ("TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1", "server", ("10.0.0.0/8", "127.0.0.1")),
     ("POINTS_PER_MINUTE", "500", "server", 500),
+    ("RECEIPTS_PER_SECOND", "5", "server", 5),
     ("RESPONSE_CACHE_MB", "16", "server", 16),
     ("GRAPHQL_PLANS", "false", "server", False),
     ("METRICS_TOKEN", "a-token-of-sixteen-characters", "server", SecretStr("a-token-of-sixteen-characters")),
     ("OTLP_ENDPOINT", "http://collector:4318/", "server", "http://collector:4318/"),
+    ("PUBLIC_RUNNING", "200", "capacity", 200),
+    ("PUBLIC_WAITING", "0", "capacity", 0),
+    ("PUBLIC_RESERVED", "1", "capacity", 1),
+    ("INTERNAL_RUNNING", "3", "capacity", 3),
+    ("INTERNAL_WAITING", "4", "capacity", 4),
+    ("GRAPHQL_RUNNING", "5", "capacity", 5),
+    ("GRAPHQL_WAITING", "6", "capacity", 6),
+    ("QUEUE_SECONDS", "0.5", "capacity", 0.5),
+    ("AUDIENCE_THREADS", "2", "capacity", 2),
     ("CURRENCY", "EUR", "shop", "EUR"),
     ("COUNTRY", "DE", "shop", "DE"),
     (
@@ -331,3 +341,14 @@ def test_no_secret_is_made_with_postgresql(tmp_path: Path) -> None:
 
     assert with_embedded_secrets(settings) == settings
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reads_of_the_public_api_keep_a_place(monkeypatch: pytest.MonkeyPatch, env_file: Path) -> None:
+    monkeypatch.setenv("PORTICO_PUBLIC_RUNNING", "16")
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings(env_file)
+
+    assert str(refused.value) == (
+        "PORTICO_PUBLIC_RESERVED leaves reads no place: it is not below PORTICO_PUBLIC_RUNNING"
+    )

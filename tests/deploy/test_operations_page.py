@@ -3,10 +3,13 @@
 import re
 from typing import Any
 
+from pydantic import SecretStr
+
 from core.database import Database
 from core.hub.redis import _client
 from core.jobs.worker import Timing
-from core.settings import PREFIX, Settings
+from core.resources import limits_of
+from core.settings import PREFIX, DataSettings, ServerSettings, Settings
 from core.tailer import _POLL_SECONDS
 from gateway import working
 from gateway.server import DRAIN_SECONDS
@@ -15,6 +18,7 @@ from tests.fixtures.processes import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 FOR_TESTS = {"failpoint"}
+NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
 WEB_TO_A_POD = 2
 TAILER, BACKGROUND, DOOR, LINES = 1, 1, 2, 4  # connections; the last two are DBOS's pools (core/jobs/engine.py)
 MIB_OF_A_PROCESS = 150
@@ -47,10 +51,10 @@ def test_every_setting_is_in_the_table_and_nothing_else() -> None:
 
 
 def connections_for_requests() -> int:
-    database = Database("postgresql+asyncpg://nobody@127.0.0.1:1/none")  # which connects when it is asked
-    pools: list[Any] = [database.writer.sync_engine.pool, database.reader.sync_engine.pool]
-    kept: int = sum(pool.size() + pool._max_overflow for pool in pools)
-    return kept + database._direct._room._value
+    server = ServerSettings(secret_key=SecretStr("k"))
+    limits = limits_of(Settings(data=DataSettings(database_url=NOWHERE), server=server))
+    database = Database(NOWHERE, limits)  # which connects when it is asked
+    return sum(pool.size for pool in database.pools)
 
 
 def rows_of_capacity() -> list[str]:
