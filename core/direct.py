@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import aiosqlite
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, BindParameter, ColumnElement, Dialect, Engine, bindparam, literal_column
+from sqlalchemy import URL, BigInteger, BindParameter, ColumnElement, Dialect, Engine, String, bindparam, literal_column
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
@@ -47,6 +47,18 @@ def filled(values: Mapping[str, Any]) -> Bind:
     return lambda name, type_: bindparam(None, values[name], type_=type_, unique=True)
 
 
+class Telling:
+    """A type of values that tell which plan is good. For a statement with one PostgreSQL makes a plan at each call; of
+    others it keeps one for all values, where that seems as good after five calls.
+    """
+
+
+class TellingText(Telling, String): ...
+
+
+class TellingNumber(Telling, BigInteger): ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sql:
     """A statement as its driver takes it."""
@@ -55,6 +67,7 @@ class Sql:
     names: tuple[str, ...]  # of its values, in their order; a name may come again
     writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
     _constants: Mapping[str, Any]  # that SQLAlchemy's compiler adds
+    told: bool = False  # by values of a `Telling` type
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Raises KeyError for a value that is missing."""
@@ -77,7 +90,8 @@ def compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | No
     names: tuple[str, ...] = tuple(made.positiontup or ())
     writers = {name: _writer(made.binds[name].type, dialect) for name in names}
     constants = {name: value for name, value in made.params.items() if not made.binds[name].required}
-    return Sql(str(made), names, {name: writer for name, writer in writers.items() if writer}, constants)
+    told = any(isinstance(made.binds[name].type, Telling) for name in names)
+    return Sql(str(made), names, {name: writer for name, writer in writers.items() if writer}, constants, told)
 
 
 def _written_in(dialect: Dialect, element: Any, **_: Any) -> ColumnElement[Any] | None:
@@ -112,7 +126,7 @@ class Driver(Protocol):
         """Whether the error is the end of this connection, and says nothing of another."""
         ...
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
+    async def fetch(self, text: str, arguments: Sequence[Any], *, told: bool) -> Sequence[Any]: ...
     async def close(self) -> None: ...
     def drop(self) -> None:
         """Closes it without waiting for what it may be doing, which is given up."""
@@ -141,7 +155,7 @@ class Direct:
         started = time.perf_counter()
         try:
             with tracing.statement(sql.text, self._url.get_backend_name()):
-                return await self._fetch(sql.text, arguments)
+                return await self._fetch(sql, arguments)
         except Exception as error:
             if self._driver.is_lost(error):
                 raise ConnectionError(str(error)) from error
@@ -150,11 +164,11 @@ class Direct:
             self._turns.leave(sharer)
             note("sql", seconds=time.perf_counter() - started)
 
-    async def _fetch(self, text: str, arguments: list[Any]) -> list[Row]:
+    async def _fetch(self, sql: Sql, arguments: list[Any]) -> list[Row]:
         kept = self._kept()
         driver = kept or await self._open()
         try:
-            rows = await driver.fetch(text, arguments)
+            rows = await driver.fetch(sql.text, arguments, told=sql.told)
         except BaseException as error:  # also a reader that left: the connection may be in the middle of its answer
             again = kept is not None and isinstance(error, Exception) and driver.ended_with(error)
             driver.drop()
@@ -166,7 +180,7 @@ class Direct:
         # The server was restarted since; what only reads may be asked again.
         while self._idle:
             self._idle.pop().drop()
-        return await self._fetch(text, arguments)
+        return await self._fetch(sql, arguments)
 
     def _kept(self) -> Driver | None:
         while self._idle:
@@ -201,7 +215,7 @@ class _Sqlite:
         driver = cls(await aiosqlite.connect(*arguments, **options, isolation_level=None))
         try:
             for pragma in pragmas:
-                await driver.fetch(f"PRAGMA {pragma}", ())
+                await driver.fetch(f"PRAGMA {pragma}", (), told=False)
         except BaseException:
             driver.drop()
             raise
@@ -218,7 +232,7 @@ class _Sqlite:
     def ended_with(self, error: Exception) -> bool:  # noqa: ARG002  it is a file
         return False
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+    async def fetch(self, text: str, arguments: Sequence[Any], *, told: bool) -> Sequence[Any]:  # noqa: ARG002
         return await self._connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
 
     async def close(self) -> None:
@@ -235,6 +249,7 @@ class _Postgresql:
     def __init__(self, connection: Any, *, in_transactions: bool) -> None:
         self._connection = connection
         self._in_transactions = in_transactions
+        self._told = False  # whether it plans at each call now
 
     @classmethod
     async def open(cls, url: URL, limits: Limits, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
@@ -262,13 +277,16 @@ class _Postgresql:
             return False
         return self._connection.is_closed() or (getattr(error, "sqlstate", None) or "").startswith("57P")
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+    async def fetch(self, text: str, arguments: Sequence[Any], *, told: bool) -> Sequence[Any]:
         rows: Sequence[Any]
-        if not self._in_transactions:
-            rows = await self._connection.fetch(text, *arguments)
+        if self._in_transactions:  # without prepared statements, which are planned at each call
+            async with self._connection.transaction(readonly=True):
+                rows = await self._connection.fetch(text, *arguments)
             return rows
-        async with self._connection.transaction(readonly=True):
-            rows = await self._connection.fetch(text, *arguments)
+        if told is not self._told:
+            await self._connection.execute(f"SET plan_cache_mode = {'force_custom_plan' if told else 'auto'}")
+            self._told = told
+        rows = await self._connection.fetch(text, *arguments)
         return rows
 
     async def close(self) -> None:

@@ -36,6 +36,8 @@ from gateway.warming import warming
 from gateway.working import working
 from graphql_api.executing import Executing
 from graphql_api.schema import build_schema
+from internal_api.dashboard.snapshots import Snapshots
+from internal_api.dashboard.watching import Watching
 
 
 class SchemaBehind(Unavailable):
@@ -66,6 +68,7 @@ class GatewayState(TypedDict):
     responses: ResponseCache | None
     flags: FlagBoard
     receipts: ReceiptRecorder
+    dashboard: Watching
     topology: Callable[[], dict[str, Any]]
     switchable: Callable[[], Collection[str]]  # by the names of `commerce.flags`
     deprecations: Callable[[], list[Deprecation]]
@@ -95,7 +98,7 @@ def root_lifespan(
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
-                serving, draining = asyncio.Event(), asyncio.Event()
+                serving, draining, health = asyncio.Event(), asyncio.Event(), Health(probes)
                 looking = background_database(resources.settings)  # the tailer closes it
                 tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
@@ -121,6 +124,7 @@ def root_lifespan(
                     broadcast,
                     watch,
                     presence,
+                    Watching(Snapshots(resources, health, tailer, draining)) as dashboard,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),
@@ -131,10 +135,10 @@ def root_lifespan(
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
-                        "health": Health(probes),
                         "lag": lag,
                         "bulkheads": walls,
                         "executing": Executing(lag, settings.capacity.queue_seconds),
+                        "health": health,
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
@@ -146,6 +150,7 @@ def root_lifespan(
                         "responses": responses,
                         "flags": flags,
                         "receipts": receipts,
+                        "dashboard": dashboard,
                         "topology": topology,
                         "switchable": switchable,
                         "deprecations": deprecations,

@@ -8,6 +8,7 @@ from commerce.flags.errors import SwitchedOff
 from core.context import current_request_id
 from core.errors import AppError, Denied, FieldError, RateLimited, Unauthenticated, Unavailable
 from core.web.errors import Failure
+from internal_api.dashboard.pages import refusal_page, wants_page
 
 _SIGN_IN = (
     "sign in: POST /internal/auth/token with the form fields username and password of a staff account, then send "
@@ -25,7 +26,9 @@ _INTERNAL_ERROR = 500
 _LONGEST = 2000
 
 
-def render_error(failure: Failure, _scope: Scope) -> Response:
+def render_error(failure: Failure, scope: Scope) -> Response:
+    if wants_page(scope):
+        return refusal_page(failure, scope)
     error = failure.error
     hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), None)
     if failure.status == _INTERNAL_ERROR:
