@@ -155,14 +155,14 @@ class Database:
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
             self.writer = self._engine("write", url, 1, 30, module=Driver())
-            self.reader = self._reports = self._engine("read", url, 8, 10, module=Driver())
+            self.reader = self.reports = self._engine("read", url, 8, 10, module=Driver())
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
             direct = Turns("direct", 4, 10)
         else:
             self.writer = self._postgresql("write", url, limits, limits.write)
             self.reader = self._postgresql("read", url, limits, limits.read)
-            self._reports = self._postgresql("reports", url, limits, limits.reports)
+            self.reports = self._postgresql("reports", url, limits, limits.reports)
             if replica_url is not None:
                 self.replica = Replica(self._postgresql("replica", replica_url, limits, limits.reports))
             direct = Turns("direct", limits.direct, limits.wait_seconds)
@@ -227,7 +227,7 @@ class Database:
             async with self._reading(replica.engine) as session:
                 yield session
             return
-        async with self._reading(self._reports) as session:
+        async with self._reading(self.reports) as session:
             yield session
 
     @asynccontextmanager
@@ -258,7 +258,7 @@ class Database:
     async def close(self) -> None:
         await self._direct.close()
         replicas = [self.replica.engine] if self.replica is not None else []
-        for engine in (*replicas, self._reports, self.reader, self.writer):
+        for engine in (*replicas, self.reports, self.reader, self.writer):
             await engine.dispose()
 
 
