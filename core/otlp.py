@@ -55,7 +55,7 @@ _KINDS: dict[Kind, SpanKind] = {
 _SYSTEMS = {"postgresql": "postgresql", "sqlite": "sqlite"}
 # SQLAlchemy writes some values into the text that it compiles; no trace shows one.
 _VALUES = re.compile(r"'(?:[^']|'')*'|(?<![\w$:])\d+(?:\.\d+)?\b")
-_OPERATION = re.compile(r"\s*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE|BEGIN|[A-Z]+)", re.DOTALL | re.IGNORECASE)
+_OPERATION = re.compile(r"\s*([A-Z]+)", re.IGNORECASE)
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?(\w+)', re.IGNORECASE)
 
 
@@ -69,6 +69,8 @@ def _described(text: str, dialect: str) -> _Described:
     """A statement as OpenTelemetry names it (semantic conventions for databases, 1.38)."""
     operation = _OPERATION.match(text)
     verb = operation[1].upper() if operation else "SQL"
+    if verb == "WITH":  # of ours they only read
+        verb = "SELECT"
     table = _TABLE.search(text)
     values: dict[str, Value] = {
         "db.system.name": _SYSTEMS[dialect],

@@ -37,14 +37,16 @@ class _Seen:
         self.collected = 0
 
 
+_seen = _Seen()
+
+
 def watching(*tell: Callable[[], None]) -> Recurring:
     """To be entered, once in each process. `tell`: what else the metrics are told as often."""
-    seen = _Seen()
     _BUILD.labels(version("portico"), platform.python_version()).set(1)
     _MOST_OPEN.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
     async def turn() -> float:
-        _tell_process(seen)
+        _tell_process(_seen)
         for each in tell:
             each()
         return _SECONDS

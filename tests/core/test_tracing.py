@@ -127,6 +127,7 @@ async def test_caller_decides_of_its_own_trace(sampled: bool) -> None:
         ("INSERT INTO things (a) VALUES (?)", "INSERT things", "INSERT INTO things (a) VALUES (?)"),
         ('UPDATE "things" SET a=$1 WHERE b=$2', "UPDATE things", 'UPDATE "things" SET a=$1 WHERE b=$2'),
         ("DELETE FROM things WHERE id_1 = 1.5", "DELETE things", "DELETE FROM things WHERE id_1 = ?"),
+        ("WITH some AS (SELECT 1) SELECT a FROM some", "SELECT some", "WITH some AS (SELECT ?) SELECT a FROM some"),
         ("BEGIN IMMEDIATE", "BEGIN", "BEGIN IMMEDIATE"),
     ],
 )

@@ -118,6 +118,22 @@ async def test_job_in_a_process_of_its_own_is_a_part_of_the_trace(start: StartPr
     assert {span.parent for span in spans if span.name == "INSERT products"} == {inner.id}
 
 
+async def test_read_whose_statement_goes_past_sqlalchemy_is_traced_with_it(
+    start: StartProcess, collector: Collector
+) -> None:
+    server, address = await asyncio.to_thread(serve, start, PORTICO_OTLP_ENDPOINT=collector.url)
+
+    answer = await asyncio.to_thread(httpx2.get, f"{address}/public/v1/products?q=secret", headers=traced("01"))
+    await end(server)
+
+    assert answer.status_code == 200
+    (request,) = [span for span in collector.trace(TRACE) if span.parent == CALLER]
+    assert request.name == "GET /public/v1/products"
+    asked = [span for span in collector.trace(TRACE) if span.parent == request.id]
+    assert {(span.kind, span.values["db.operation.name"]) for span in asked} == {("client", "SELECT")}
+    assert b"secret" not in collector.bytes
+
+
 async def test_caller_that_is_not_sampled_is_not_traced_and_its_ids_go_on(
     start: StartProcess, collector: Collector, receiver: Receiver
 ) -> None:
