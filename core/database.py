@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
+from core import tracing
 from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
 from core.pools import SharedPool, Turns
@@ -181,6 +182,7 @@ class Database:
         pool.turns = Turns(name, size, wait_seconds)
         self.pools.append(pool.turns)
         note_statements(engine.sync_engine)
+        tracing.follow(engine.sync_engine)
         return engine
 
     def _postgresql(self, name: str, url: str, limits: Limits, size: int) -> AsyncEngine:

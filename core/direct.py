@@ -18,6 +18,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
+from core import tracing
 from core.pools import Turns
 from core.postgresql import Limits, connect_options
 from core.receipts import note
@@ -153,7 +154,8 @@ class Direct:
         sharer = await self._turns.enter()
         started = time.perf_counter()
         try:
-            return await self._fetch(sql, arguments)
+            with tracing.statement(sql.text, self._url.get_backend_name()):
+                return await self._fetch(sql, arguments)
         except Exception as error:
             if self._driver.is_lost(error):
                 raise ConnectionError(str(error)) from error

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core import tracing
 from core.bulk import insert_rows
 from core.database import Base, ReadSession, WriteSession, announce, note_changes, table_of
 from core.errors import FieldError, Gone
@@ -63,6 +64,7 @@ class EventRow(Base):
     data: Mapped[dict[str, Any]]
     visibility: Mapped[str] = mapped_column(String)
     owner_id: Mapped[str | None] = mapped_column(String)
+    origin: Mapped[str | None] = mapped_column(String)  # core.tracing
 
 
 class EventLogStateRow(Base):
@@ -94,6 +96,7 @@ class Event:
     data: dict[str, Any]
     visibility: str
     owner_id: str | None
+    origin: str | None = None
 
     @property
     def id(self) -> str:
@@ -126,6 +129,14 @@ async def append(session: WriteSession, events: Sequence[NewEvent], now: datetim
         return
     if session.get_bind().dialect.name == "postgresql":
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    with tracing.part(f"append {events[0].type}", "producer", portico__events=len(events)):
+        await _insert(session, events, now)
+    note_changes(session, ((event.type, event.subject) for event in events))
+    announce(session, TOPIC)
+
+
+async def _insert(session: WriteSession, events: Sequence[NewEvent], now: datetime) -> None:
+    origin = tracing.origin()
     rows = [
         {
             "type": event.type,
@@ -134,12 +145,11 @@ async def append(session: WriteSession, events: Sequence[NewEvent], now: datetim
             "data": event.data,
             "visibility": event.visibility,
             "owner_id": event.owner_id,
+            "origin": origin,
         }
         for event in events
     ]
     await insert_rows(session, table_of(EventRow), rows)
-    note_changes(session, ((event.type, event.subject) for event in events))
-    announce(session, TOPIC)
 
 
 async def trim(session: WriteSession, before: datetime) -> int:

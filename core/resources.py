@@ -26,6 +26,7 @@ from core.ratelimit.memory import MemoryLimiter
 from core.sealing import Keyring
 from core.settings import CarrierSettings, Settings, with_embedded_secrets
 from core.single_flight import SingleFlight
+from core.tracing import open_tracing
 from core.upstream.calls import Upstream
 from core.upstream.upstreams import Upstreams, nobody
 from core.workers.pool import Workers
@@ -66,6 +67,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
     async with AsyncExitStack() as stack:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
+        await stack.enter_async_context(open_tracing(settings))
         database = await opener.open("database", open_database(settings, limits_of(settings, jobs=jobs)))
         watching = asyncio.create_task(watch(database.pools), name="portico-pools")
         stack.callback(watching.cancel)

@@ -86,7 +86,12 @@ class ServerSettings(_Group):
     metrics_token: SecretStr | None = Field(
         None, description="Opens /internal/metrics; embedded mode makes one in DATA_DIR."
     )
-    otlp_endpoint: AnyHttpUrl | None = Field(None, repr=False, description="Where traces are sent.")
+    otlp_endpoint: AnyHttpUrl | None = Field(
+        None, repr=False, description="Where traces are sent, over OTLP/HTTP; /v1/traces is put behind it. Unset: none."
+    )
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="How many of the requests that come without a trace of their own are traced."
+    )
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from prometheus_client import Gauge
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.database import Database
@@ -19,6 +20,11 @@ from core.hub import Hub
 from core.recurring import Recurring
 
 log = structlog.get_logger("portico.tailer")
+_POSITION = Gauge(
+    "portico_tailer_position",
+    "The event that a process has handed on last; of several processes, the one that is furthest behind.",
+    multiprocess_mode="livemin",
+)
 _POLL_SECONDS = {"sqlite": 0.25, "postgresql": 1.0}
 _BATCH = 500
 _BEFORE = 2_000
@@ -86,6 +92,7 @@ class Tailer:
                     before = await events.following(max(newest - _BEFORE, 0), _BEFORE)
                     self.before = [event for event in before if event.position <= newest]
                     self.position = newest
+                    _POSITION.set(newest)
                     self.looked.set()
                 found = await events.following(self.position, self._batch)
                 if not found:
@@ -93,6 +100,7 @@ class Tailer:
             if not found:
                 # Less than before only where a backup was restored.
                 self.position = min(self.position, newest)
+                _POSITION.set(self.position)
                 return
             for start in range(0, len(found), _SLICE):
                 self._hand_on(found[start : start + _SLICE])
@@ -102,6 +110,7 @@ class Tailer:
 
     def _hand_on(self, events: Sequence[Event]) -> None:
         self.position = events[-1].position
+        _POSITION.set(self.position)
         for consumer in tuple(self._consumers):
             try:
                 consumer(events)

@@ -8,6 +8,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -92,12 +93,20 @@ CLIENT_REQUESTS = Counter(
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
-def parse_traceparent(value: bytes | None) -> tuple[str, bool] | None:
-    """Trace id and sampled flag of a `traceparent` header (W3C Trace Context, level 1), or None if it is not one."""
+class Traceparent(NamedTuple):
+    """Somebody's span: of the request that is made of us, or of what led to an event or a job."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+
+def parse_traceparent(value: bytes | None) -> Traceparent | None:
+    """A `traceparent` header (W3C Trace Context, level 1), or None if it is not one."""
     match = _TRACEPARENT.fullmatch(value) if value else None
     if match is None or match[1] == b"0" * 32 or match[2] == b"0" * 16:
         return None
-    return match[1].decode(), bool(int(match[3], 16) & 1)
+    return Traceparent(match[1].decode(), match[2].decode(), bool(int(match[3], 16) & 1))
 
 
 class _Ids:

@@ -23,6 +23,7 @@ from core.errors import Unavailable
 from core.health import Health
 from core.jobs.jobs import engine_versions, is_behind
 from core.loop_lag import LoopLag
+from core.process import watching
 from core.resources import OpenResources, Resources, background_database
 from core.server_lock import server_lock
 from core.settings import Settings
@@ -127,6 +128,7 @@ def root_lifespan(
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),
+                    watching(broadcast.tell_queues),
                     walls.until(draining),
                 ):
                     yield {

@@ -13,6 +13,7 @@ from commerce.receipts.recorder import SLOW_SECONDS, ReceiptRecorder
 from core.context import NAMELESS, Client, RequestContext, client_named, enter_request, leave_request
 from core.logging import client_fields, quoted, timestamp, write_entry
 from core.telemetry import CLIENT_REQUESTS, REQUESTS, new_ids, parse_traceparent
+from core.tracing import Span, begin_request
 from core.web.errors import UntrustedHost
 from core.web.finished import FINISHED, finish, headers_in
 from core.web.headers import headers_of
@@ -30,6 +31,7 @@ _CLIENT_HEADERS = (
 )
 _CLIENT_CLOSED = 499  # nginx's number for a client that left before the answer
 _FIRST_ERROR = 400
+_SERVER_ERROR = 500
 _SWITCHING = 101
 _SAMPLED = "00"  # how a span's id may begin, which is random: of hits of the response cache one in 256 has a receipt
 _MOST_CLIENTS = 200  # and versions and audiences of them
@@ -91,7 +93,9 @@ class ObserveMiddleware:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        context = _context(headers_of(scope))
+        headers = headers_of(scope)
+        context = _context(headers)
+        span = begin_request(context, headers.get(b"traceparent"))
         path = scope["path"]  # as it was asked for: mounts may add a slash
         status, size = 0, 0
         answered = 0.0
@@ -125,6 +129,8 @@ class ObserveMiddleware:
             self._record(scope, context, path, status or _CLIENT_CLOSED, size, seconds)
             if status != _SWITCHING and (not cached or seconds >= SLOW_SECONDS or context.span_id.startswith(_SAMPLED)):
                 _keep(scope, context, status or _CLIENT_CLOSED, answered or seconds, seconds, cached=cached)
+            if span is not None:
+                _end(span, scope, context, path, status or _CLIENT_CLOSED)
 
     def _record(self, scope: Scope, context: RequestContext, path: str, status: int, size: int, seconds: float) -> None:
         audience = scope.get("portico.audience", "root")
@@ -153,6 +159,24 @@ class ObserveMiddleware:
             else:
                 child = CLIENT_REQUESTS.labels(audience, "other", "")
         child.inc()
+
+
+def _end(span: Span, scope: Scope, context: RequestContext, path: str, status: int) -> None:
+    """As OpenTelemetry names a request (semantic conventions for HTTP), without its query and its headers."""
+    method, route = scope.get("method", "WEBSOCKET"), route_template(scope)
+    span.name(f"{method if method in _METHODS else 'other'} {route}")
+    span.tell(
+        http__request__method=method if method in _METHODS else "_OTHER",
+        http__route=route,
+        http__response__status_code=status,
+        url__path=path,
+        url__scheme=scope.get("scheme", "http"),
+        portico__audience=scope.get("portico.audience", "root"),
+        portico__request_id=context.request_id,
+    )
+    if status >= _SERVER_ERROR:
+        span.fail(context.error_code or str(status))
+    span.end()
 
 
 def _keep(
@@ -215,7 +239,9 @@ def _context(headers: dict[bytes, bytes]) -> RequestContext:
         request_id = wanted_id.decode()
     given = headers.get(b"traceparent")
     if given is not None:
-        trace_id, sampled = parse_traceparent(given) or (trace_id, False)
+        caller = parse_traceparent(given)
+        if caller is not None:
+            trace_id, sampled = caller.trace_id, caller.sampled
     return RequestContext(request_id, trace_id, span_id, sampled, _client(headers))
 
 

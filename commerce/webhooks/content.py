@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from commerce.accounts.principal import Principal
 from commerce.events.envelope import cloud_event
 from commerce.events.visibility import is_visible
+from core import tracing
 from core.eventlog import Event
 from core.ids import new_id
 
@@ -32,6 +33,7 @@ def event_values(endpoint_id: str, event: Event, body: bytes, now: datetime) -> 
         "type": event.type,
         "subject": event.subject,
         "body": body,
+        "origin": event.origin,
     }
 
 
@@ -53,6 +55,7 @@ def test_values(endpoint_id: str, source: str, now: datetime) -> dict[str, Any]:
         "type": TEST,
         "subject": endpoint_id,
         "body": to_json(envelope),
+        "origin": tracing.origin(),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from commerce.webhooks.repository import WebhookRepository
 from commerce.webhooks.schedule import LONGEST_ATTEMPT, Uniform, is_broken, next_delay, note_failure, note_success
 from commerce.webhooks.sending import Answer, Send
 from commerce.webhooks.signing import signed_headers
+from core import tracing
 from core.clock import Clock
 from core.database import WriteSession
 from core.sealing import Keyring
@@ -60,9 +62,31 @@ class Deliverer:
         attempt = await self._begin(delivery_id, dispatch)
         if attempt is None:
             return
-        headers = signed_headers(attempt.event_id, attempt.body, self._clock.now(), attempt.secrets)
-        answer = await self._send(attempt.url, headers, attempt.body)
+        answer = await self._sent(attempt)
+        log.info(
+            "webhook_sent",
+            delivery=attempt.delivery_id,
+            endpoint=attempt.endpoint_id,
+            webhook_event=attempt.event_id,
+            status=answer.status,
+            duration_ms=answer.duration_ms,
+        )
         await self._finish(attempt, answer)
+
+    async def _sent(self, attempt: _Attempt) -> Answer:
+        """The trace shows whom it went to, not the address, which may hold a secret."""
+        headers = signed_headers(attempt.event_id, attempt.body, self._clock.now(), attempt.secrets)
+        told = {"server__address": urlsplit(attempt.url).hostname or "", "portico__event__id": attempt.event_id}
+        with tracing.part("POST webhook", "client", http__request__method="POST", **told) as span:
+            traceparent = tracing.traceparent()
+            if traceparent is not None:
+                headers = {**headers, "traceparent": traceparent}
+            answer = await self._send(attempt.url, headers, attempt.body)
+            if answer.status is not None:
+                span.tell(http__response__status_code=answer.status)
+            if not answer.accepted:
+                span.fail(str(answer.status or "unanswered"))
+        return answer
 
     async def _begin(self, delivery_id: str, dispatch: int) -> _Attempt | None:
         async with self._transaction() as session:

@@ -46,8 +46,10 @@ async def sweep_webhooks(run: JobRun, _tick: Tick) -> dict[str, int]:
 
 
 def enqueuer(jobs: Jobs) -> Enqueue:
-    async def enqueue(session: WriteSession, delivery_id: str, dispatch: int, delay: timedelta) -> None:
-        args = DeliverWebhook(delivery_id=delivery_id, dispatch=dispatch)
-        await jobs.enqueue(session, deliver_webhook, args, dedup_key=f"{delivery_id}:{dispatch}", delay=delay)
+    async def enqueue(
+        session: WriteSession, delivery_id: str, dispatch: int, delay: timedelta, origin: str | None
+    ) -> None:
+        args, key = DeliverWebhook(delivery_id=delivery_id, dispatch=dispatch), f"{delivery_id}:{dispatch}"
+        await jobs.enqueue(session, deliver_webhook, args, dedup_key=key, delay=delay, origin=origin)
 
     return enqueue

@@ -16,8 +16,9 @@ from commerce.webhooks.models import DeliveryRow
 from commerce.webhooks.schedule import AT_ONCE, LONGEST_ATTEMPT
 from core.database import WriteSession
 
-# Makes the job of an attempt, part of the session's transaction: the delivery, the number of its dispatch, the delay.
-Enqueue = Callable[[WriteSession, str, int, timedelta], Awaitable[None]]
+# Makes the job of an attempt, part of the session's transaction: the delivery, the number of its dispatch, the delay,
+# and the origin of the delivery.
+Enqueue = Callable[[WriteSession, str, int, timedelta, str | None], Awaitable[None]]
 
 
 class Lanes:
@@ -33,7 +34,7 @@ class Lanes:
         row.dispatch += 1
         row.next_attempt_at, row.sending_since = self._now + delay, None
         await self._session.flush()
-        await self._enqueue(self._session, row.id, row.dispatch, delay)
+        await self._enqueue(self._session, row.id, row.dispatch, delay, row.origin)
 
     async def advance(self, endpoint_id: str, subject: str) -> None:
         """Schedules the first that is open, unless the line has a scheduled one: for what somebody asks for by hand."""

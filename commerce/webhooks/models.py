@@ -97,6 +97,7 @@ class DeliveryRow(Base):
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime] = mapped_column(index=True)
+    origin: Mapped[str | None] = mapped_column(String)  # of its event (core.tracing)
 
 
 class CursorRow(Base):

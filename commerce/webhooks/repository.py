@@ -54,6 +54,13 @@ class WebhookRepository(Repository):
         found = {row[0]: Queue(row[1], row[2]) for row in await self._session.execute(statement)}
         return {each: found.get(each, Queue(0, None)) for each in endpoint_ids}
 
+    async def backlog(self) -> dict[DeliveryState, Queue]:
+        """Of all endpoints: what is to be delivered, by its state."""
+        open_ = select(DeliveryRow.state, func.count(), func.min(DeliveryRow.created_at))
+        rows = await self._session.execute(open_.where(DeliveryRow.state.in_(OPEN)).group_by(DeliveryRow.state))
+        found = {state: Queue(count, oldest) for state, count, oldest in rows}
+        return {state: found.get(state, Queue(0, None)) for state in OPEN}
+
     async def cursor(self) -> int:
         """The position in the log up to which deliveries have been made."""
         return int(await self._session.scalar(select(CursorRow.position)))

@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from core import tracing
 from core.jobs.failures import AttemptFailed, Failure
 from core.jobs.registry import JobType
 from core.jobs.run import JobCancelled, JobRun
@@ -42,6 +43,7 @@ class Assignment:
     slot: Slot
     steps: dict[str, Any]
     checkpoint: dict[str, Any] | None
+    origin: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Apart:
             slot=run.slot,
             steps=run.steps,
             checkpoint=run.checkpoint,
+            origin=tracing.origin(),
         )
         command = (sys.executable, "-P", "-m", "core.jobs.child")
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=_environment())

@@ -48,6 +48,7 @@ async def _carry_out(assignment: "Assignment") -> bytes:
     from core.jobs.slots import LostSlot, slots_of  # noqa: PLC0415
     from core.logging import configure_logging  # noqa: PLC0415
     from core.resources import open_resources  # noqa: PLC0415
+    from core.tracing import led_by  # noqa: PLC0415
 
     _end_with_stdin()
     configure_logging()
@@ -65,7 +66,8 @@ async def _carry_out(assignment: "Assignment") -> bytes:
         )
         writing = asyncio.create_task(_write_progress(run))
         try:
-            result = await _handled(job, run, assignment.args)
+            with led_by(assignment.origin, run.id, "job in its own process"):
+                result = await _handled(job, run, assignment.args)
             return to_json({"outcome": "succeeded", "result": result})
         except LostSlot:
             return to_json({"outcome": "lost"})

@@ -12,6 +12,7 @@ from sqlalchemy import delete, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import SessionTransaction
 
+from core import tracing
 from core.clock import Clock
 from core.database import Database, WriteSession, table_of
 from core.ids import new_id
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 _FORGOTTEN_AT_ONCE = 500
 _TABLE = table_of(JobRow)
 _NEW = {"progress": 0.0, "steps": {}, "attempts": 0, "failures": 0, "crashes": 0, "dispatch": 1}
-_GIVEN = ("id", "name", "queue", "owner_id", "state", "args", "dedup_key", "priority", "created_at", "run_at")
+_GIVEN = ("id", "name", "queue", "owner_id", "state", "args", "dedup_key", "priority", "created_at", "run_at",
+          "origin")  # fmt: skip
 # By the dialect. Nothing comes back where the key is taken.
 _INSERT = {
     dialect: Prepared(
@@ -96,9 +98,11 @@ class Jobs:
         dedup_key: str | None = None,
         delay: timedelta | None = None,
         priority: int = 0,
+        origin: str | None = None,
     ) -> Job:
         """Part of the session's transaction. A key that this job was enqueued with before gives that one, finished or
-        not, for as long as it is remembered. A higher priority runs first, within its queue.
+        not, for as long as it is remembered. A higher priority runs first, within its queue. `origin`: where it is not
+        the code that runs (core.tracing).
         """
         now = self._clock.now()
         row: dict[str, Any] = _NEW | {
@@ -112,6 +116,7 @@ class Jobs:
             "priority": priority,
             "created_at": now,
             "run_at": now + (delay or timedelta()),
+            "origin": origin or tracing.origin(),
         }
         if not await _INSERT[session.get_bind().dialect.name].run(session, row):
             same = select(*COLUMNS).where(JobRow.name == job.name, JobRow.dedup_key == dedup_key)

@@ -41,6 +41,7 @@ class JobRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None] = mapped_column(index=True)
     cancel_requested_at: Mapped[datetime | None]
+    origin: Mapped[str | None] = mapped_column(String)  # core.tracing
 
 
 class JobSlotRow(Base):

@@ -35,6 +35,12 @@ class JobRepository(Repository):
         page = await self.keyset_page(statement, _NEWEST_FIRST, limit=limit, after=after)
         return Slice([Job(*tuple(row)[:-1]) for row in page.items], page.cursors, page.has_next)
 
+    async def given_up(self) -> dict[tuple[str, State], int]:
+        """How many ended without success and are still kept, by queue and state."""
+        ended = select(JobRow.queue, JobRow.state, func.count()).where(JobRow.state.in_(("failed", "dead")))
+        found = await self._session.execute(ended.group_by(JobRow.queue, JobRow.state))
+        return {(queue, state): count for queue, state, count in found}
+
     async def depths(self, now: datetime) -> list[QueueDepth]:
         """Every queue with a job that is not finished, by name."""
         ready_since = func.min(case((JobRow.run_at <= now, JobRow.run_at)))

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import failpoints
+from core import failpoints, tracing
 from core.database import WriteSession
 from core.errors import Unavailable
 from core.jobs.apart import Apart
@@ -47,6 +47,7 @@ class _Started:
     failures: int
     dispatch: int
     priority: int
+    origin: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,12 @@ class Runner:
             if started is not None:
                 # The place in the line is free when DBOS has written that this is done, which is when the task ends.
                 task.add_done_callback(lambda _: self.on_done(started.job.queue))
-                await self._carry_through(started)
+                named: dict[str, tracing.Value] = {
+                    "portico__job__id": started.run.id,
+                    "portico__job__attempt": started.run.attempt,
+                }
+                with tracing.led_by(started.origin, started.run.id, f"job {started.job.name}", **named) as span:
+                    await self._carry_through(started, span)
             await self._recording.acquire()
             task.add_done_callback(lambda _: self._recording.release())
         except LostSlot:
@@ -106,7 +112,7 @@ class Runner:
             _log.exception("job_left_to_the_next_start", job=job_id)
             raise asyncio.CancelledError from error
 
-    async def _carry_through(self, started: _Started) -> None:
+    async def _carry_through(self, started: _Started, span: tracing.Span) -> None:
         began = time.perf_counter()
         try:
             outcome = await self._attempt(started)
@@ -119,7 +125,22 @@ class Runner:
         except (SQLAlchemyError, ValueError) as error:  # what it returned cannot be stored
             outcome = self._failed(started, Failure.of(error))
             await insist(lambda: self._finish(started, outcome))
-        JOB_SECONDS.labels(started.job.queue, outcome.name).observe(time.perf_counter() - began)
+        self._tell(started, outcome, time.perf_counter() - began, span)
+
+    def _tell(self, started: _Started, outcome: _Outcome, seconds: float, span: tracing.Span) -> None:
+        run, job = started.run, started.job
+        JOB_SECONDS.labels(job.queue, job.name, outcome.name).observe(seconds)
+        _log.info(
+            "job_ended",
+            job=run.id,
+            name=job.name,
+            attempt=run.attempt,
+            outcome=outcome.name,
+            duration_ms=round(seconds * 1000, 2),
+        )
+        span.tell(portico__job__outcome=outcome.name)
+        if outcome.error is not None:
+            span.fail(outcome.error["code"])
 
     def cancel(self, job_id: str) -> None:
         """Ends a job that runs here, as cancelled."""
@@ -159,7 +180,7 @@ class Runner:
                     steps=row.steps,
                     checkpoint=row.checkpoint,
                 )
-                return _Started(run, job, row.args, row.failures, dispatch, row.priority)
+                return _Started(run, job, row.args, row.failures, dispatch, row.priority, row.origin)
         return None
 
     async def _attempt(self, started: _Started) -> _Outcome:

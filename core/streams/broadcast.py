@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from core.clock import Clock, SystemClock
 from core.database import DatabaseUnavailable
@@ -27,6 +27,12 @@ KNOWN = 2_000  # of the newest events: who was away for a moment gets them witho
 _READERS = 4  # of the log at a time: when all clients of a server come back at once, others need the database too
 QUEUE_LIMIT = 5_000  # events; the event itself is shared by all who wait for it
 SLOW = Counter("portico_streams_too_slow_total", "Clients that were closed because they read too slowly.", ("kind",))
+_QUEUED = Gauge(
+    "portico_stream_queued_events", "Events that wait for clients to read them.", ("kind",), multiprocess_mode="livesum"
+)
+_LONGEST = Gauge(
+    "portico_stream_longest_queue", "How many wait for the slowest client.", ("kind",), multiprocess_mode="livemax"
+)
 T = TypeVar("T")
 TakeAtOnce = Callable[[Sequence["Shared"]], bool]
 
@@ -64,8 +70,8 @@ class Subscription:
     """
 
     __slots__ = (
-        *("_kind", "_limit", "_lost", "_queue", "_waits", "_woken"),
-        *("at_once", "closed", "position", "topics", "wants"),
+        *("_limit", "_lost", "_queue", "_waits", "_woken"),
+        *("at_once", "closed", "kind", "position", "topics", "wants"),
     )
 
     def __init__(self, kind: str, topics: Collection[str], wants: Callable[[Event], bool], limit: int) -> None:
@@ -76,7 +82,7 @@ class Subscription:
         self.position = -1
         self._waits = False
         self._lost = False
-        self._kind = kind
+        self.kind = kind
         self._limit = limit
         self._queue: list[Shared] = []
         self._woken = asyncio.Event()
@@ -86,7 +92,7 @@ class Subscription:
         if self._lost:
             return
         if len(self._queue) + len(events) > self._limit:
-            SLOW.labels(self._kind).inc()
+            SLOW.labels(self.kind).inc()
             self._queue.clear()
             self._lost = True
             self.close(TooSlow())
@@ -135,6 +141,11 @@ class Subscription:
             self._waits = False
 
     @property
+    def queued(self) -> int:
+        """Events that it has not taken."""
+        return len(self._queue)
+
+    @property
     def has_all(self) -> bool:
         """Whether everything that came was taken."""
         return not self._queue and not self._lost
@@ -159,6 +170,7 @@ class Broadcast:
         self._draining = draining
         self._subscriptions: dict[str, dict[Subscription, None]] = defaultdict(dict)
         self._at_drain: dict[Callable[[], None], None] = {}
+        self._kinds: set[str] = set()  # that there ever were
         self._recent: list[Shared] = []
         self._recent_after = -1  # where they begin; no cursor before the first look
         self.reading = asyncio.Semaphore(_READERS)  # held while a stream looks into the log
@@ -230,6 +242,16 @@ class Broadcast:
             call()
         self._at_drain[call] = None
         return lambda: self._at_drain.pop(call, None)
+
+    def tell_queues(self) -> None:
+        """The metrics; it looks at every client."""
+        queues: dict[str, list[int]] = {kind: [0] for kind in self._kinds}
+        for each in {each for subscribed in self._subscriptions.values() for each in subscribed}:
+            queues.setdefault(each.kind, [0]).append(each.queued)
+        self._kinds.update(queues)
+        for kind, lengths in queues.items():
+            _QUEUED.labels(kind).set(sum(lengths))
+            _LONGEST.labels(kind).set(max(lengths))
 
     def _receive(self, events: Sequence[Event]) -> None:
         made = self._remember(events)

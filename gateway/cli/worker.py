@@ -70,8 +70,16 @@ def _serving(listen: Listen) -> Iterator[None]:
         thread.join()
 
 
+def _at_once() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 async def _work(settings: Settings) -> None:
     from core.logging import configure_logging  # noqa: PLC0415  slow to load, as these
+    from core.loop_lag import LoopLag  # noqa: PLC0415
+    from core.process import watching  # noqa: PLC0415
     from core.resources import background_database, open_resources  # noqa: PLC0415
     from core.tailer import Tailer  # noqa: PLC0415
     from gateway.working import job_worker  # noqa: PLC0415
@@ -86,6 +94,8 @@ async def _work(settings: Settings) -> None:
         open_resources(settings, jobs=True) as resources,
         Tailer(background_database(resources.settings, jobs=True), resources.hub) as tailer,
         job_worker(resources, tailer),
+        LoopLag().measured(_at_once()),
+        watching(),
     ):
         typer.echo("Portico works on jobs; SIGTERM drains")
         await stopped.wait()

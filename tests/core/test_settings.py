@@ -69,6 +69,7 @@ DOCUMENTED = [
     ("UPSTREAM_PROXY", "http://proxy:3128/", "shop", "http://proxy:3128/"),
     ("SMTP_URL", "smtp://mail:25", "mail", SecretStr("smtp://mail:25")),
     ("LLM_BASE_URL", "http://llm:8080/v1", "assistant", "http://llm:8080/v1"),
+    ("TRACE_RATIO", "0.25", "server", 0.25),
     ("LLM_API_KEY", "sk-1", "assistant", SecretStr("sk-1")),
     ("LLM_MODEL", "small", "assistant", "small"),
     ("FAILPOINT", "after_commit", "test", "after_commit"),

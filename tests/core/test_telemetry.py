@@ -17,7 +17,7 @@ SPAN = "00f067aa0ba902b7"
     [("00", False), ("01", True), ("02", False), ("03", True), ("fe", False), ("ff", True)],
 )
 def test_trace_id_and_sampled_flag_are_read(flags: str, sampled: bool) -> None:
-    assert parse_traceparent(f"00-{TRACE}-{SPAN}-{flags}".encode()) == (TRACE, sampled)
+    assert parse_traceparent(f"00-{TRACE}-{SPAN}-{flags}".encode()) == (TRACE, SPAN, sampled)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_new_ids_are_ones_that_the_specification_takes() -> None:
     assert re.fullmatch("[0-9a-f]{24}", request)
     assert re.fullmatch("[0-9a-f]{32}", trace)
     assert re.fullmatch("[0-9a-f]{16}", span)
-    assert parse_traceparent(f"00-{trace}-{span}-01".encode()) == (trace, True)
+    assert parse_traceparent(f"00-{trace}-{span}-01".encode()) == (trace, span, True)
 
 
 def test_new_ids_have_nothing_in_common() -> None:

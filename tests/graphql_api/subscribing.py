@@ -67,7 +67,7 @@ async def updates(socket: AsyncWebSocketSession, number: int) -> list[dict[str, 
 def feeds(served: Served) -> list[Subscription]:
     """What subscribes to the broadcast now."""
     topics = served.state["broadcast"]._subscriptions.values()
-    return list({each: None for subscriptions in topics for each in subscriptions if each._kind == "graphql"})
+    return list({each: None for subscriptions in topics for each in subscriptions if each.kind == "graphql"})
 
 
 async def retitle(client: httpx2.AsyncClient, product_id: str, title: str, headers: dict[str, str]) -> None:

@@ -81,3 +81,31 @@ async def test_lag_says_how_far_the_tailer_and_webhooks_are_behind(
 
     await feed(resources)
     assert (await get(client, "events/lag", support))["webhooks"] == {"position": 3, "events": 0, "seconds": 0.0}
+
+
+async def test_metrics_show_what_waits_and_how_far_webhooks_are_behind(
+    client: httpx2.AsyncClient, resources: Resources, metrics_reader: dict[str, str]
+) -> None:
+    async def scraped() -> dict[str, float]:
+        text = (await client.get("/internal/metrics", headers=metrics_reader)).text
+        lines = [
+            line.rpartition(" ") for line in text.splitlines() if line.startswith(("portico_webhook", "portico_e"))
+        ]
+        return {name: float(value) for name, _, value in lines}
+
+    await feed(resources)
+    await add(resources)
+    await happen(resources, "prod_a", "prod_b", ago=timedelta(minutes=5))
+
+    unfed = await scraped()
+    await feed(resources)
+    fed = await scraped()
+
+    assert unfed["portico_webhook_feeder_events"] == 2
+    assert 300 <= unfed["portico_webhook_feeder_seconds"] < 330
+    assert unfed['portico_webhook_backlog{state="pending"}'] == 0
+    assert fed["portico_webhook_feeder_events"] == fed["portico_webhook_feeder_seconds"] == 0
+    assert fed['portico_webhook_backlog{state="pending"}'] == 2
+    assert fed['portico_webhook_backlog{state="failed"}'] == 0
+    assert 0 <= fed['portico_webhook_oldest_seconds{state="pending"}'] < 30
+    assert fed["portico_event_log_newest"] == unfed["portico_event_log_newest"] >= 2

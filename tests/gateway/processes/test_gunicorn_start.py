@@ -149,3 +149,21 @@ async def test_metrics_count_over_all_workers_also_those_that_are_gone(gunicorn:
     assert list(after.values()) == [40, 40], process.story
     assert gone not in after
     assert len(after.keys() - before.keys()) == 1
+
+
+async def test_metrics_show_each_process_and_what_all_have_in_common(gunicorn: StartGunicorn, address: str) -> None:
+    process = gunicorn("-w", "2", PORTICO_REDIS_URL="redis://127.0.0.1:1/0", PORTICO_METRICS_TOKEN=TOKEN)
+    await asyncio.to_thread(process.until, "Application startup complete", count=2)
+
+    def processes(text: str) -> set[str]:
+        return set(re.findall(r'^portico_process_resident_bytes\{pid="(\d+)"\} [1-9]', text, re.MULTILINE))
+
+    async with httpx2.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        async with asyncio.timeout(20):
+            while len(processes(text := (await client.get("/internal/metrics")).text)) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+    assert re.findall(r"^portico_tailer_position (\S+)$", text, re.MULTILINE) == ["0.0"]
+    assert re.findall(r"^portico_event_log_newest (\S+)$", text, re.MULTILINE) == ["0.0"]
+    assert len(re.findall(r"^portico_build_info\{", text, re.MULTILINE)) == 1
+    assert re.search(r"^portico_process_cpu_seconds_total [1-9]", text, re.MULTILINE), text

@@ -31,7 +31,7 @@ async def test_worker_serves_its_own_metrics_where_it_was_told_to(start: StartPr
     await asyncio.to_thread(worker.until, "works on jobs")
     await enqueue_a_job(tmp_path / "var")
 
-    done = 'portico_job_duration_seconds_count{outcome="succeeded",queue="mail"} 1.0'
+    done = 'portico_job_duration_seconds_count{name="accounts.welcome",outcome="succeeded",queue="mail"} 1.0'
     async with httpx2.AsyncClient() as client, asyncio.timeout(30):
         while done not in (answer := await client.get(address)).text:  # noqa: ASYNC110  it tells nobody
             await asyncio.sleep(0.05)
