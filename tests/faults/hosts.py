@@ -117,7 +117,10 @@ def second_host(site: Site, *, namespace: bool) -> Iterator[Host]:
             stack.callback(links.close)
             links.open()
         proxies: dict[Service, Proxy] = {}
-        targets = {"PostgreSQL": to_socket(str(site.postgres.socket)), "Valkey": to_address("127.0.0.1", site.valkey.port)}
+        targets = {
+            "PostgreSQL": to_socket(str(site.postgres.socket)),
+            "Valkey": to_address("127.0.0.1", site.valkey.port),
+        }
         for service in SERVICES:
             host = links.ours(service) if links is not None else "127.0.0.1"
             proxies[service] = stack.enter_context(proxy(targets[service], host))

@@ -107,9 +107,7 @@ class Asking:
         self._journal.wrong.append(f"{method} {path}: {answer.status_code} {answer.text[:400]}")
         return _MOST_AGAIN_SECONDS
 
-    async def insist(
-        self, kind: str, path: str, key: str, finals: Finals, body: Any = None
-    ) -> httpx2.Response | None:
+    async def insist(self, kind: str, path: str, key: str, finals: Finals, body: Any = None) -> httpx2.Response | None:
         """As a good client does: again, with the same key, until it is answered. None: it never was."""
         until = monotonic() + _PATIENCE
         while monotonic() < until:

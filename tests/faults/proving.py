@@ -91,7 +91,9 @@ def _after(site: Site) -> Iterator[str]:
 
 
 def _noticed(journal: Journal, fault: Fault) -> Iterator[str]:
-    if fault.spared is not None and (count := journal.total("broken", fault.spared) + journal.total("refused", fault.spared)):
+    if fault.spared is not None and (
+        count := journal.total("broken", fault.spared) + journal.total("refused", fault.spared)
+    ):
         yield f"{count} requests failed where nothing was wrong: {journal.requests}"
     if not fault.orderly:
         return
