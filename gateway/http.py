@@ -1,5 +1,6 @@
 """How HTTP is spoken: uvicorn's protocol, which writes an answer that is finished as it is (`core.web.finished`)."""
 
+import asyncio
 from functools import partial
 
 from uvicorn._types import ASGI3Application
@@ -7,13 +8,35 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from core.web.finished import EXTENSION, head_of
 
+_LAST_REQUEST_SECONDS = 1.0
+
 
 class HttpProtocol(HttpToolsProtocol):
-    """Per connection."""
+    """Per connection. While the server drains each request is the last of its connection, and one that may be on its
+    way to a connection that is open already is waited for: none is closed in the face of a request.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._draining:  # taken while the others were told
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        if getattr(self.cycle, "response_complete", True):  # None before the first request
+            self.loop.call_later(_LAST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         cycle.scope["extensions"] = {EXTENSION: {"write": partial(_write, cycle)}}
+        if self._draining:
+            cycle.keep_alive = False
         super()._start_asgi_task(cycle, app)
+
+    @property
+    def _draining(self) -> bool:
+        draining: asyncio.Event | None = self.app_state.get("draining")
+        return draining is not None and draining.is_set()
 
 
 def _write(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:

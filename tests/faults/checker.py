@@ -1,4 +1,4 @@
-"""What must hold after a fault: nothing that was acknowledged is lost, nothing is there twice, and all streams are whole."""
+"""What must hold after a fault: what was acknowledged is there, nothing is there twice, and all streams are whole."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What the database says of one load. `told` are the events in order: id, type and the order that they are about."""
+    """What the database says of one load. `told` are the events: id, type and the order that they are about."""
 
     sold: Sequence[Sold]
     told: Sequence[tuple[str, str, str]]

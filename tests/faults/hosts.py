@@ -1,5 +1,5 @@
-"""A second host beside the first, whose ways to PostgreSQL and Valkey can be cut: by our proxy, or in a network namespace
-of its own, where the machine lets us make one, by taking the link down.
+"""A second host beside the first, whose ways to PostgreSQL and Valkey can be cut: by our proxy, or in a network
+namespace of its own, where the machine lets us make one, by taking the link down.
 """
 
 import os
@@ -56,7 +56,7 @@ class Proxies:
 
 
 class Links:
-    """A link of its own to each service, and one to clients, each with two addresses: ours ends in 1, the host's in 2."""
+    """One to each service, and one to clients, each with two addresses: ours ends in 1, the host's in 2."""
 
     def __init__(self) -> None:
         self.name = f"portico-{os.getpid()}"
@@ -132,7 +132,7 @@ def second_host(site: Site, *, namespace: bool) -> Iterator[Host]:
         yield Host(gateway, links or Proxies(proxies))
 
 
-def cut_off(host: Host, service: Service, seconds: float) -> Fault:
+def cut_off(host: Host, service: Service, seconds: float, way: str = "proxy") -> Fault:
     """From one service for so long, which the host says of itself; then it is well again."""
 
     def act(_site: Site) -> float:
@@ -144,4 +144,4 @@ def cut_off(host: Host, service: Service, seconds: float) -> Fault:
         until(lambda: host.ready() == 200, f"it says that {service} is there again")
         return back
 
-    return Fault(f"a host is cut off from {service} for {seconds:g} s", act, spared=0)
+    return Fault(f"a host is cut off from {service} for {seconds:g} s ({way})", act, spared=0)

@@ -31,13 +31,14 @@ class Followed:
 
 @dataclass(slots=True)
 class Journal:
-    """`requests` counts by kind, place and outcome: answered, refused (with Retry-After), broken (no answer). `wrong` is what
-    no client should ever be told.
+    """`requests` counts by kind, place and outcome: answered, refused (with Retry-After), broken (no answer). `breaks`
+    says how they broke; `wrong` is what no client should ever be told.
     """
 
     orders: list[Order] = field(default_factory=list)
     followed: list[Followed] = field(default_factory=list)
     requests: dict[str, int] = field(default_factory=dict)
+    breaks: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def count(self, kind: str, outcome: str) -> None:
@@ -56,4 +57,4 @@ class Journal:
         read = json.loads(path.read_text())
         orders = [Order(**each) for each in read["orders"]]
         followed = [Followed(**each) for each in read["followed"]]
-        return cls(orders, followed, read["requests"], read["wrong"])
+        return cls(orders, followed, read["requests"], read["breaks"], read["wrong"])

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2
 
+from tests.faults.journal import Followed, Journal, Order
 from tests.fixtures.followers import (
     Follower,
     SocketFollower,
@@ -25,20 +26,20 @@ from tests.fixtures.followers import (
     SubscriptionFollower,
     SubscriptionStreamFollower,
 )
-from tests.faults.journal import Followed, Journal, Order
 
 SKUS = ("CUP", "BOWL", "PLATE", "JUG")
 SCARCE = "VASE"
 EVENTS = ("order.placed", "order.cancelled")
 PLACED = "placed\n"  # is printed for each order
 _PATIENCE = 90  # seconds: whoever waits longer is not served
-_REQUEST_SECONDS = 15
 _AGAIN_SECONDS = 0.2
 _MOST_AGAIN_SECONDS = 1.0
 _PAUSE = 0.25
 _QUERY = "{ products(first: 5) { nodes { id title variants { sku available } } } }"
 Finals = frozenset[int | str]  # statuses and codes after which nobody asks again
 _FOUND: Finals = frozenset({200})
+_PLACED: Finals = frozenset({201})
+_PLACED_OR_GONE: Finals = frozenset({201, "out_of_stock"})
 _AWAY = {"database_unavailable", "overloaded"}
 
 
@@ -55,6 +56,7 @@ class Plan:
     visitors: int = 2
     followers: int = 3
     core: int | None = None
+    timeout_seconds: float = 15.0  # of a client for one answer
 
     @property
     def headers(self) -> dict[str, str]:
@@ -76,7 +78,9 @@ class Arrivals(list[str]):
 
 
 class Asking:
-    """At one address, whose place in the plan is in what it counts; each request on a connection of its own, as behind a balancer that spreads them."""
+    """At one address, whose place in the plan is in what it counts; each request on a connection of its own, as behind
+    a balancer that spreads them.
+    """
 
     def __init__(self, place: int, plan: Plan, journal: Journal) -> None:
         self._place = place
@@ -84,7 +88,7 @@ class Asking:
         self._client = httpx2.AsyncClient(
             base_url=plan.addresses[place],
             headers=plan.headers,
-            timeout=_REQUEST_SECONDS,
+            timeout=plan.timeout_seconds,
             limits=httpx2.Limits(max_keepalive_connections=0),
             trust_env=False,
         )
@@ -93,7 +97,8 @@ class Asking:
         """The answer, or after how many seconds to come back."""
         try:
             answer = await self._client.request(method, path, **what)
-        except httpx2.TransportError:
+        except httpx2.TransportError as error:
+            self._journal.breaks.append(f"{method} {path}: {error!r}")
             self._journal.count(f"{kind} at {self._place}", "broken")
             return _AGAIN_SECONDS
         codes = _codes(answer)
@@ -162,7 +167,7 @@ class Customer:
         sku = SCARCE if number % 10 == 5 else self._random.choice(SKUS)
         order = Order(f"{key}@example.com", "", sku, 1 + number % 3, 0)
         body = {"lines": [{"sku": sku, "quantity": order.quantity}], "email": order.email}
-        finals = frozenset({201, "out_of_stock"} if sku == SCARCE else {201})
+        finals = _PLACED_OR_GONE if sku == SCARCE else _PLACED
         answer = await self._asking.insist("orders", "/public/v1/orders", key, finals, body)
         if answer is None or answer.status_code != 201:
             return
@@ -218,8 +223,8 @@ class Load:
 
     async def run(self) -> None:
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        for each_signal in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(each_signal, stop.set)
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(self._follow(each)) for each in self._followers]
             for each in self._followers:

@@ -1,9 +1,11 @@
 """One fault under load: what it did to those who used the shop, and what must not have happened."""
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
@@ -60,10 +62,12 @@ class Running:
 
 def prove(site: Site, fault: Fault, addresses: Sequence[str] = (), core: int | None = None) -> Outcome:
     """Under load, at these addresses or at the site's own."""
-    name = fault.name.replace(" ", "-").replace(",", "").lower()
+    name = re.sub(r"\W+", "-", fault.name).strip("-").lower()
     cursor, before = site.ask(_beginning)
     result = site.folder / f"{name}.json"
     plan = load.Plan(name, list(addresses or [site.gateway.address]), site.key, cursor, str(result), core=core)
+    if fault.orderly:  # nothing may fail, and while all workers start nobody answers
+        plan = replace(plan, timeout_seconds=HUNG_SECONDS)
     process = site.start(sys.executable, "-m", _LOAD, plan.json())
     running = Running(process, result)
     running.orders(WARM_ORDERS)
@@ -91,14 +95,14 @@ def _after(site: Site) -> Iterator[str]:
 
 
 def _noticed(journal: Journal, fault: Fault) -> Iterator[str]:
-    if fault.spared is not None and (
-        count := journal.total("broken", fault.spared) + journal.total("refused", fault.spared)
-    ):
+    spared = fault.spared
+    count = sum(journal.total(each, spared) for each in ("broken", "refused")) if spared is not None else 0
+    if count:
         yield f"{count} requests failed where nothing was wrong: {journal.requests}"
     if not fault.orderly:
         return
     if broken := journal.total("broken"):
-        yield f"{broken} requests were not answered: {journal.requests}"
+        yield f"{broken} requests were not answered: {journal.requests} {journal.breaks}"
     if streams := sum(each.broken for each in journal.followed):
         yield f"{streams} streams broke without a word"
 
@@ -121,7 +125,7 @@ def _rows(journal: Journal, began: float, back: float) -> list[Row]:
 
 def longest_silence(times: Sequence[float], since: float) -> float:
     later = [since, *(each for each in sorted(times) if each >= since)]
-    return max((after - before for before, after in zip(later, later[1:], strict=False)), default=0.0)
+    return max((after - before for before, after in pairwise(later)), default=0.0)
 
 
 def first_after(times: Sequence[float], since: float) -> float:

@@ -21,12 +21,13 @@ class PostgresProcess:
 
     @property
     def pid(self) -> int:
-        return int(self._server.get_pid())
+        return int(self._server.get_postmaster_info().pid)
 
     @property
     def socket(self) -> Path:
         """A process that connects to somewhere else can be led here."""
-        path: Path = self._server.get_postmaster_info().socket_path
+        path = self._server.get_postmaster_info().socket_path
+        assert path is not None
         return path
 
     def url(self, database: str = "postgres") -> str:

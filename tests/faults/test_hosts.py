@@ -1,7 +1,6 @@
-"""Two hosts, of which one is cut off from a service: the other does not notice, and the one is well again afterwards."""
+"""Two hosts, of which one is cut off from a service: the other does not notice, and the one recovers."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -1,7 +1,6 @@
 """Every process of the shop is killed under load, and all of them are replaced by a deployment."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
