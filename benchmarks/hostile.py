@@ -19,7 +19,7 @@ from benchmarks.harness.catalogue import fill_sqlite
 from benchmarks.harness.contenders import portico
 from benchmarks.report import Row, at_most
 from core.budget import Budget
-from core.ratelimit import MemoryLimiter
+from core.ratelimit.memory import MemoryLimiter
 from core.web.middleware.quota import QuotaMiddleware, spend
 
 REQUESTS, HOSTILE = 300, 30  # of a query, and of a document that costs many times as much

@@ -5,11 +5,13 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.limits import models as limits
 from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.recommendations import models as recommendations
+from commerce.shipping import models as shipping
 from commerce.support import models as support
 from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
@@ -26,12 +28,14 @@ __all__ = [
     "eventlog",
     "idempotency",
     "jobs",
+    "limits",
     "media",
     "migrations",
     "operations",
     "orders",
     "promotions",
     "recommendations",
+    "shipping",
     "support",
     "usage",
     "webhooks",

@@ -25,6 +25,18 @@ def client_named(name: object, version: object) -> Client:
     return Client(name, version if isinstance(version, str) and _CLIENT_TEXT.fullmatch(version) else "")
 
 
+class Notes:
+    """What the code that serves a request says of it (`core.receipts`): of parts how often and for how many seconds,
+    and facts.
+    """
+
+    __slots__ = ("facts", "parts")
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[float]] = {}
+        self.facts: dict[str, str] = {}
+
+
 @dataclass(slots=True)
 class RequestContext:
     """Per request. `error_code` is filled in when an error is answered, for the access log; a WebSocket may name its
@@ -37,6 +49,7 @@ class RequestContext:
     sampled: bool
     client: Client = NAMELESS
     error_code: str | None = None
+    notes: Notes | None = None  # until there is something to say
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("portico_request", default=None)

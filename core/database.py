@@ -36,6 +36,9 @@ from sqlalchemy.sql import Executable
 
 from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
+from core.pools import SharedPool, Turns
+from core.postgresql import LONG_SECONDS, PATIENT, Limits, connect_options, is_outdated_plan
+from core.replica import Replica
 from core.sqlite import Driver
 
 T = TypeVar("T")
@@ -131,39 +134,69 @@ WriteSession = AsyncSession
 
 
 class Database:
-    """Per process. `write()` and `read()` give one transaction each; leaving `write()` without an error commits it."""
+    """Per process. `write()` and `read()` give one transaction each; leaving `write()` without an error commits it.
 
-    def __init__(self, url: str) -> None:
+    `limits` are PostgreSQL's. `replica_url`: where reports are read as long as it keeps up.
+    """
+
+    def __init__(self, url: str, limits: Limits = PATIENT, *, replica_url: str | None = None) -> None:
         # Told what a transaction changed, once it is committed and before `write()` is left: whoever waits for the
         # write finds that known.
         self.on_changed: Callable[[Collection[Change]], None] = lambda _changes: None
         # Told each topic that a transaction announced, once it is committed.
         self.on_announced: Callable[[str], None] = lambda _topic: None
         self.dialect = make_url(url).get_backend_name()
+        self.pools: list[Turns] = []
+        self.replica: Replica | None = None
         if self.dialect == "sqlite":
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
-            options: dict[str, Any] = {"module": Driver(), **_ENGINE}
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
-            self.writer = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=30, **options)
-            self.reader = create_async_engine(url, pool_size=8, max_overflow=0, pool_timeout=10, **options)
+            self.writer = self._engine("write", url, 1, 30, module=Driver())
+            self.reader = self._reports = self._engine("read", url, 8, 10, module=Driver())
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
+            direct = Turns("direct", 4, 10)
         else:
-            options = {"pool_pre_ping": True, "pool_timeout": 10, **_ENGINE}
-            self.writer = create_async_engine(url, pool_size=5, max_overflow=5, **options)
-            self.reader = create_async_engine(
-                url, pool_size=5, max_overflow=5, execution_options={"postgresql_readonly": True}, **options
-            )
+            self.writer = self._postgresql("write", url, limits, limits.write)
+            self.reader = self._postgresql("read", url, limits, limits.read)
+            self._reports = self._postgresql("reports", url, limits, limits.reports)
+            if replica_url is not None:
+                self.replica = Replica(self._postgresql("replica", replica_url, limits, limits.reports))
+            direct = Turns("direct", limits.direct, limits.wait_seconds)
+        self.pools.append(direct)
         pragmas = _pragmas(query_only=True) if self.dialect == "sqlite" else ()
-        self._direct = Direct(make_url(url), self.reader.sync_engine, size=4, pragmas=pragmas)
+        self._direct = Direct(make_url(url), self.reader.sync_engine, direct, limits, pragmas=pragmas)
         self._write_sessions = async_sessionmaker(self.writer, expire_on_commit=False)
-        self._read_sessions = async_sessionmaker(self.reader, expire_on_commit=False, autoflush=False)
+        self._read_sessions = async_sessionmaker(expire_on_commit=False, autoflush=False)
+
+    def _engine(self, name: str, url: str, size: int, wait_seconds: float, **options: Any) -> AsyncEngine:
+        kept = (size + 1) // 2
+        engine = create_async_engine(
+            url, poolclass=SharedPool, pool_size=kept, max_overflow=size - kept, **_ENGINE, **options
+        )
+        pool = engine.sync_engine.pool
+        assert isinstance(pool, SharedPool)  # noqa: S101  as asked for
+        pool.turns = Turns(name, size, wait_seconds)
+        self.pools.append(pool.turns)
+        return engine
+
+    def _postgresql(self, name: str, url: str, limits: Limits, size: int) -> AsyncEngine:
+        seconds = limits.statement_seconds
+        if seconds and name in ("reports", "replica"):
+            seconds = max(seconds, LONG_SECONDS)
+        arguments = connect_options(limits, seconds)
+        if limits.pooler:
+            arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""}
+        options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": arguments}
+        if name != "write":
+            options["execution_options"] = {"postgresql_readonly": True}
+        return self._engine(name, url, size, limits.wait_seconds, **options)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
         """One write transaction. Raises DatabaseUnavailable, or DuplicateValue where a unique constraint is broken."""
         with translated_errors():
-            async with self._write_sessions.begin() as session:
+            async with self._write_sessions.begin() as session, _given_up(session):
                 yield session
         changes = session.info.get(_CHANGES)
         if changes:
@@ -174,8 +207,26 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """One read transaction on one snapshot. Raises DatabaseUnavailable."""
+        async with self._reading(self.reader) as session:
+            yield session
+
+    @asynccontextmanager
+    async def read_report(self) -> AsyncIterator[ReadSession]:
+        """As `read`, for what reads much: on connections of its own, and on the replica where there is one that is not
+        far behind. What was written last may not be there yet.
+        """
+        replica = self.replica
+        if replica is not None and await replica.keeps_up():
+            async with self._reading(replica.engine) as session:
+                yield session
+            return
+        async with self._reading(self._reports) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _reading(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         with translated_errors():
-            async with self._read_sessions() as session:
+            async with self._read_sessions(bind=engine) as session, _given_up(session):
                 yield session
 
     async def fetch(self, sql: Sql, values: Mapping[str, Any]) -> list[Row]:
@@ -199,8 +250,9 @@ class Database:
 
     async def close(self) -> None:
         await self._direct.close()
-        await self.reader.dispose()
-        await self.writer.dispose()
+        replicas = [self.replica.engine] if self.replica is not None else []
+        for engine in (*replicas, self._reports, self.reader, self.writer):
+            await engine.dispose()
 
 
 def announce(session: WriteSession, topic: str) -> None:
@@ -211,6 +263,16 @@ def announce(session: WriteSession, topic: str) -> None:
 def note_changes(session: WriteSession, changes: Iterable[Change]) -> None:
     """Tells `Database.on_changed`, once the session's transaction is committed."""
     session.info.setdefault(_CHANGES, set()).update(changes)
+
+
+@asynccontextmanager
+async def _given_up(session: AsyncSession) -> AsyncIterator[None]:
+    """Where the server said nothing in time its connection is closed, and not asked to roll back."""
+    try:
+        yield
+    except TimeoutError:
+        await session.invalidate()
+        raise
 
 
 @contextmanager
@@ -237,6 +299,8 @@ def _breaks_uniqueness(error: StatementError) -> bool:
 
 def _is_away(error: StatementError) -> bool:
     if isinstance(error.orig, OSError):  # a pooled connection that broke between two statements
+        return True
+    if isinstance(error, DBAPIError) and is_outdated_plan(error.orig):
         return True
     if _sqlite_code(error) == sqlite3.SQLITE_ERROR:  # SQLite calls a mistake in the SQL operational too
         return False

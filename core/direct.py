@@ -4,7 +4,6 @@ For the hot reads, whose answers are made in the database: SQLAlchemy writes the
 request. One statement, and so one snapshot; nothing can be written.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +17,18 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
+from core.pools import Turns
+from core.postgresql import Limits, connect_options
+
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
-# back), out of resources, shutting down or starting up.
-AWAY = ("08", "28", "40", "53", "57P")
+# back), out of resources, shutting down or starting up; and the codes for: idle too long in a transaction, a lock that
+# did not come in time, a statement that took too long.
+AWAY = ("08", "28", "40", "53", "57P", "25P03", "55P03", "57014")
 # How a dialect reads and writes JSON: several times as fast as the standard library, and as compact.
 JSON_OPTIONS: dict[str, Any] = {
     "json_serializer": lambda value: to_json(value).decode(),
     "json_deserializer": from_json,
 }
-_PATIENCE = 10  # seconds for a connection to come free
 Row = tuple[Any, ...]
 # How a condition gets at a value: by its name, and the type that it is compared with.
 Bind = Callable[[str, TypeEngine[Any]], BindParameter[Any]]
@@ -96,13 +98,17 @@ class Driver(Protocol):
     """One connection."""
 
     @classmethod
-    async def open(cls, url: URL, pragmas: Sequence[str]) -> "Driver": ...
+    async def open(cls, url: URL, limits: Limits, pragmas: Sequence[str]) -> "Driver": ...
     @staticmethod
     def is_lost(error: Exception) -> bool:
         """Whether the error says that the database is away or too busy, and not that the statement is wrong."""
         ...
 
     def is_usable(self) -> bool: ...
+    def ended_with(self, error: Exception) -> bool:
+        """Whether the error is the end of this connection, and says nothing of another."""
+        ...
+
     async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
     async def close(self) -> None: ...
     def drop(self) -> None:
@@ -113,12 +119,13 @@ class Driver(Protocol):
 class Direct:
     """Per database. A few connections, each opened when all others are busy and kept."""
 
-    def __init__(self, url: URL, engine: Engine, *, size: int, pragmas: Sequence[str] = ()) -> None:
+    def __init__(self, url: URL, engine: Engine, turns: Turns, limits: Limits, *, pragmas: Sequence[str] = ()) -> None:
         self._url = url
         self._driver: type[Driver] = _Sqlite if url.get_backend_name() == "sqlite" else _Postgresql
         self._engine = engine  # its listeners are told of each statement, as of SQLAlchemy's own
         self._pragmas = pragmas
-        self._room = asyncio.Semaphore(size)
+        self._turns = turns
+        self._limits = limits
         self._idle: list[Driver] = []
         self._closed = False
 
@@ -127,11 +134,7 @@ class Direct:
         arguments = sql.arguments(values)
         for listener in self._engine.dispatch.before_cursor_execute:
             listener(None, None, sql.text, arguments, None, False)
-        if self._room.locked():
-            async with asyncio.timeout(_PATIENCE):
-                await self._room.acquire()
-        else:
-            await self._room.acquire()
+        sharer = await self._turns.enter()
         try:
             return await self._fetch(sql.text, arguments)
         except Exception as error:
@@ -139,25 +142,36 @@ class Direct:
                 raise ConnectionError(str(error)) from error
             raise
         finally:
-            self._room.release()
+            self._turns.leave(sharer)
 
     async def _fetch(self, text: str, arguments: list[Any]) -> list[Row]:
-        driver = await self._connection()
+        kept = self._kept()
+        driver = kept or await self._open()
         try:
             rows = await driver.fetch(text, arguments)
-        except BaseException:  # also a reader that left: the connection may be in the middle of its answer
+        except BaseException as error:  # also a reader that left: the connection may be in the middle of its answer
+            again = kept is not None and isinstance(error, Exception) and driver.ended_with(error)
             driver.drop()
-            raise
-        self._keep(driver)
-        return rows  # type: ignore[return-value]  # asyncpg's rows are no tuples, and are as good
+            if not again:
+                raise
+        else:
+            self._keep(driver)
+            return rows  # type: ignore[return-value]  # asyncpg's rows are no tuples, and are as good
+        # The server was restarted since; what only reads may be asked again.
+        while self._idle:
+            self._idle.pop().drop()
+        return await self._fetch(text, arguments)
 
-    async def _connection(self) -> Driver:
+    def _kept(self) -> Driver | None:
         while self._idle:
             driver = self._idle.pop()
             if driver.is_usable():
                 return driver
             driver.drop()
-        return await self._driver.open(self._url, self._pragmas)
+        return None
+
+    async def _open(self) -> Driver:
+        return await self._driver.open(self._url, self._limits, self._pragmas)
 
     def _keep(self, driver: Driver) -> None:
         if self._closed:
@@ -176,7 +190,7 @@ class _Sqlite:
         self._connection = connection
 
     @classmethod
-    async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Sqlite":
+    async def open(cls, url: URL, limits: Limits, pragmas: Sequence[str]) -> "_Sqlite":  # noqa: ARG003  PostgreSQL's
         arguments, options = dialect_named("sqlite").create_connect_args(url)
         driver = cls(await aiosqlite.connect(*arguments, **options, isolation_level=None))
         try:
@@ -195,6 +209,9 @@ class _Sqlite:
     def is_usable(self) -> bool:
         return True
 
+    def ended_with(self, error: Exception) -> bool:  # noqa: ARG002  it is a file
+        return False
+
     async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
         return await self._connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
 
@@ -207,18 +224,22 @@ class _Sqlite:
 
 
 class _Postgresql:
-    def __init__(self, connection: Any) -> None:
+    """`in_transactions`: each statement in one of its own, which a pooler gives one server."""
+
+    def __init__(self, connection: Any, *, in_transactions: bool) -> None:
         self._connection = connection
+        self._in_transactions = in_transactions
 
     @classmethod
-    async def open(cls, url: URL, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
+    async def open(cls, url: URL, limits: Limits, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
         import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415  loaded where there is PostgreSQL
 
         _, options = dialect_named("postgresql").create_connect_args(url)
         for own in ("prepared_statement_cache_size", "prepared_statement_name_func"):  # SQLAlchemy's
             options.pop(own, None)
         settings = {"default_transaction_read_only": "on", "jit": "off"}  # compiling takes longer than a page does
-        return cls(await asyncpg.connect(**options, server_settings=settings))
+        ours = connect_options(limits, limits.statement_seconds, settings)
+        return cls(await asyncpg.connect(**options, **ours), in_transactions=limits.pooler)
 
     @staticmethod
     def is_lost(error: Exception) -> bool:
@@ -230,8 +251,18 @@ class _Postgresql:
     def is_usable(self) -> bool:
         return not self._connection.is_closed()
 
+    def ended_with(self, error: Exception) -> bool:
+        if isinstance(error, TimeoutError):  # another would take as long
+            return False
+        return self._connection.is_closed() or (getattr(error, "sqlstate", None) or "").startswith("57P")
+
     async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
-        rows: Sequence[Any] = await self._connection.fetch(text, *arguments)
+        rows: Sequence[Any]
+        if not self._in_transactions:
+            rows = await self._connection.fetch(text, *arguments)
+            return rows
+        async with self._connection.transaction(readonly=True):
+            rows = await self._connection.fetch(text, *arguments)
         return rows
 
     async def close(self) -> None:

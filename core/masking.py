@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 MASK = "***"
 # Of a setting, a key inside one, or a parameter of an address. Headers hold credentials under any name.
@@ -21,6 +21,8 @@ def masked(value: object, name: str = "") -> object:
         return value
     if isinstance(value, SecretStr) or _CREDENTIAL.search(name):
         return MASK
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
     if isinstance(value, Mapping):
         return {str(key): masked(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,5 +1,6 @@
 """What the process owns: opened once, in order, timed, and closed in reverse, also when a later one fails to open."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -18,10 +19,15 @@ from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
 from core.objects.opening import open_objects
-from core.ratelimit import Limiter, MemoryLimiter
+from core.pools import watch
+from core.postgresql import LONG_SECONDS, Limits
+from core.ratelimit import Limiter
+from core.ratelimit.memory import MemoryLimiter
 from core.sealing import Keyring
-from core.settings import Settings, with_embedded_secrets
+from core.settings import CarrierSettings, Settings, with_embedded_secrets
 from core.single_flight import SingleFlight
+from core.upstream.calls import Upstream
+from core.upstream.upstreams import Upstreams, nobody
 from core.workers.pool import Workers
 
 
@@ -43,6 +49,7 @@ class Resources:
     objects: Objects
     flights: SingleFlight
     workers: Workers
+    upstreams: Upstreams
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -52,15 +59,30 @@ OpenResources = Callable[[Settings], AbstractAsyncContextManager[Resources]]
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Raises what the resource that cannot be opened raises, after closing those before it."""
+async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIterator[Resources]:
+    """Raises what the resource that cannot be opened raises, after closing those before it. `jobs`: for a process that
+    serves nobody, whose statements may take long.
+    """
     async with AsyncExitStack() as stack:
         opener = Opener(stack)
         settings = with_embedded_secrets(settings)
-        database = await opener.open("database", open_database(settings))
+        database = await opener.open("database", open_database(settings, limits_of(settings, jobs=jobs)))
+        watching = asyncio.create_task(watch(database.pools), name="portico-pools")
+        stack.callback(watching.cancel)
         objects = await opener.open("objects", open_objects(settings.objects_url))
         hub = await opener.open("hub", open_hub(settings))
-        resources = assemble(settings, SystemClock(), database, objects, opener.timings, hub=hub)
+        limiter = await opener.open("limiter", open_limiter(settings))
+        upstreams = await opener.open("upstreams", open_upstreams(settings))
+        resources = assemble(
+            settings,
+            SystemClock(),
+            database,
+            objects,
+            opener.timings,
+            hub=hub,
+            limiter=limiter,
+            upstreams=upstreams,
+        )
         stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
         stack.push_async_callback(resources.flights.settle)
@@ -76,20 +98,22 @@ def assemble(
     timings: dict[str, float],
     *,
     hub: Hub | None = None,
+    limiter: Limiter | None = None,
+    upstreams: Upstreams | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
     hub = hub or MemoryHub()
     database.on_announced = hub.publish
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
-    limiter = MemoryLimiter()
+    limiter = limiter or MemoryLimiter()
     return Resources(
         settings=settings,
         clock=clock,
         database=database,
         keyring=keyring,
         limiter=limiter,
-        budget=Budget(limiter, settings.server.points_per_minute),
+        budget=Budget(limiter, settings.server.points_per_minute, lambda: clock.now().timestamp()),
         idempotency=idempotency,
         hub=hub,
         jobs=Jobs(database, clock),
@@ -98,13 +122,36 @@ def assemble(
         objects=objects,
         flights=SingleFlight(),
         workers=Workers(),
+        upstreams=upstreams or Upstreams((), nobody),
         timings=timings,
     )
 
 
+def limits_of(settings: Settings, *, jobs: bool = False) -> Limits:
+    """Of a process that serves, or that runs jobs."""
+    data = settings.data
+    return Limits(
+        write=data.database_write_connections,
+        read=data.database_read_connections,
+        direct=data.database_direct_connections,
+        reports=data.database_report_connections,
+        wait_seconds=data.database_wait_seconds,
+        statement_seconds=LONG_SECONDS if jobs else data.database_statement_seconds,
+        pooler=data.database_pooler,
+        application="portico-worker" if jobs else "portico",
+    )
+
+
+def background_database(settings: Settings, *, jobs: bool = False) -> Database:
+    """For what a process looks after by itself: it does not wait for requests, nor they for it."""
+    return Database(settings.database_url, limits_of(settings, jobs=jobs))
+
+
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(settings.database_url)
+async def open_database(settings: Settings, limits: Limits | None = None) -> AsyncIterator[Database]:
+    """Without `limits` a statement may take as long as it does."""
+    limits = limits or Limits(pooler=settings.data.database_pooler)
+    database = Database(settings.database_url, limits, replica_url=settings.data.database_replica_url)
     if settings.test.failpoint is not None:
         failpoints.arm(database, settings.test.failpoint)
     try:
@@ -123,6 +170,38 @@ async def open_hub(settings: Settings) -> AsyncIterator[Hub]:
 
     async with RedisHub(settings.data.redis_url) as hub:
         yield hub
+
+
+@asynccontextmanager
+async def open_limiter(settings: Settings) -> AsyncIterator[Limiter]:
+    if settings.data.redis_url is None:
+        yield MemoryLimiter()
+        return
+    from core.ratelimit.redis import RedisLimiter  # noqa: PLC0415  loaded where there is Redis
+    from core.ratelimit.shared import SharedLimiter  # noqa: PLC0415
+
+    async with RedisLimiter(settings.data.redis_url) as shared, SharedLimiter(shared, MemoryLimiter()) as limiter:
+        yield limiter
+
+
+@asynccontextmanager
+async def open_upstreams(settings: Settings) -> AsyncIterator[Upstreams]:
+    carriers, proxy = settings.shop.carriers, settings.shop.upstream_proxy
+    if not carriers:
+        yield Upstreams((), nobody)
+        return
+    from core.upstream.client import open_client  # noqa: PLC0415  loaded where there is somebody to call
+
+    private_hosts = {(carrier.url.host or "").strip("[]") for carrier in carriers if carrier.own_network}
+    async with open_client(
+        allow_private=not settings.is_production, private_hosts=private_hosts, proxy=str(proxy) if proxy else None
+    ) as send:
+        yield Upstreams(map(_upstream, carriers), send)
+
+
+def _upstream(carrier: CarrierSettings) -> Upstream:
+    headers = {name: value.get_secret_value() for name, value in carrier.headers.items()}
+    return Upstream(carrier.name, carrier.timeout_seconds, str(carrier.url), headers)
 
 
 class Opener:

@@ -6,12 +6,13 @@ A name with the prefix that no class knows stops the start, so that a misspelt s
 import difflib
 import ipaddress
 import os
+import re
 import secrets
 import tempfile
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -29,8 +30,15 @@ from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
+from core.money import MAX_AMOUNT
+
 PREFIX = "PORTICO_"
 SHORTEST_SECRET = 16
+BUILT_IN_CARRIER = "table"  # the one that needs no service of others
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,4094}[!-~])?")
+_OUR_HEADERS = frozenset(("accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host",
+                          "transfer-encoding"))  # fmt: skip
 
 
 class SettingsError(Exception):
@@ -92,6 +100,30 @@ class ServerSettings(_Group):
         return self
 
 
+class CapacitySettings(_Group):
+    """Of each process. What a door has no place for waits; what finds the line full, or waits too long, gets 503."""
+
+    public_running: int = Field(64, gt=0, description="How many requests of /public run at once in each process.")
+    public_waiting: int = Field(512, ge=0, description="How many more of them may wait.")
+    public_reserved: int = Field(
+        16, ge=0, description="Of the places of /public, those that only requests which change orders get."
+    )
+    internal_running: int = Field(16, gt=0, description="As of /public, of /internal.")
+    internal_waiting: int = Field(64, ge=0, description="As of /public, of /internal.")
+    graphql_running: int = Field(32, gt=0, description="As of /public, of /graphql.")
+    graphql_waiting: int = Field(256, ge=0, description="As of /public, of /graphql.")
+    queue_seconds: float = Field(5.0, gt=0, description="How long a request waits for a place before it gets 503.")
+    audience_threads: int = Field(
+        4, gt=0, description="How many requests of each audience may work in a thread at once, in each process."
+    )
+
+    @model_validator(mode="after")
+    def _reads_have_places(self) -> Self:
+        if self.public_reserved >= self.public_running:
+            raise ValueError(f"{PREFIX}PUBLIC_RESERVED leaves reads no place: it is not below {PREFIX}PUBLIC_RUNNING")
+        return self
+
+
 class DataSettings(_Group):
     data_dir: Path = Field(Path("var"), description="Everything that embedded mode writes.")
     database_url: str | None = Field(
@@ -102,6 +134,23 @@ class DataSettings(_Group):
     )
     database_replica_url: str | None = Field(
         None, repr=False, pattern=r"^postgresql\+asyncpg://.+$", description="A read replica for reports and exports."
+    )
+    database_write_connections: int = Field(
+        10, gt=0, description="Connections to PostgreSQL, at most, of each process, for what writes."
+    )
+    database_read_connections: int = Field(10, gt=0, description="The same, for what reads.")
+    database_direct_connections: int = Field(4, gt=0, description="The same, for the hot reads.")
+    database_report_connections: int = Field(
+        2, gt=0, description="The same, for reports and exports; as many again to the replica."
+    )
+    database_wait_seconds: float = Field(
+        5.0, gt=0, description="How long a request waits for one of them before it gets 503."
+    )
+    database_statement_seconds: float = Field(
+        10.0, gt=0, description="What a request's statement may take on PostgreSQL; jobs, reports and exports have 300."
+    )
+    database_pooler: bool = Field(
+        False, description="PgBouncer in transaction mode is before PostgreSQL: nothing is kept from one to the next."
     )
     redis_url: str | None = Field(
         None,
@@ -114,9 +163,61 @@ class DataSettings(_Group):
     )
 
 
+class CarrierSettings(BaseModel):
+    """One upstream shipping service. Its address may hold a credential, as its headers do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}$")
+    url: AnyHttpUrl = Field(repr=False)
+    timeout_seconds: float = Field(2.0, gt=0, le=30)
+    headers: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
+    max_price: int = Field(1_000_000, ge=0, le=MAX_AMOUNT)  # minor units: beyond it a price is an error
+    own_network: bool = False  # it may be on a network of our own, also in production
+
+    @field_validator("url")
+    @classmethod
+    def _has_no_userinfo(cls, value: AnyHttpUrl) -> AnyHttpUrl:
+        if value.username is not None or value.password is not None:
+            raise ValueError("credentials belong in headers")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError("a header's name is letters, digits and dashes")
+            if name.lower() in _OUR_HEADERS:
+                raise ValueError(f"{name} is not yours to set")
+            if not _HEADER_VALUE.fullmatch(secret.get_secret_value()):
+                raise ValueError(f"the value of {name} is not visible ASCII")
+        return value
+
+
 class ShopSettings(_Group):
     currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Of prices that name none (ISO 4217).")
-    carriers: list[dict[str, Any]] = Field(default_factory=list, repr=False, description="Upstream shipping services.")
+    country: str = Field("US", pattern=r"^[A-Z]{2}$", description="Where orders are sent from (ISO 3166-1 alpha-2).")
+    carriers: tuple[CarrierSettings, ...] = Field(
+        (),
+        max_length=20,
+        repr=False,
+        description="Upstream shipping services, a JSON list: name, url, and if need be timeout_seconds, headers, "
+        "max_price, own_network (docs/carriers.md).",
+    )
+    quote_seconds: float = Field(3.0, gt=0, le=30, description="How long all carriers together may take.")
+    upstream_proxy: AnyHttpUrl | None = Field(
+        None, repr=False, description="A proxy to call upstreams through; the environment's are never used."
+    )
+
+    @field_validator("carriers")
+    @classmethod
+    def _names_differ(cls, value: tuple[CarrierSettings, ...]) -> tuple[CarrierSettings, ...]:
+        names = [each.name.lower() for each in value]
+        for name in names:
+            if name == BUILT_IN_CARRIER or names.count(name) > 1:
+                raise ValueError(f"the name {name} is taken")
+        return value
 
 
 class MailSettings(_Group):
@@ -158,6 +259,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     server: ServerSettings = Field(default_factory=ServerSettings)
+    capacity: CapacitySettings = Field(default_factory=CapacitySettings)
     data: DataSettings = Field(default_factory=DataSettings)
     shop: ShopSettings = Field(default_factory=ShopSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
@@ -216,7 +318,9 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
         return Settings(**{name: group(_env_file=env_file) for name, group in groups.items()})  # type: ignore[misc]
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
-        field = f"{PREFIX}{str(fault['loc'][0]).upper()}: " if fault["loc"] else ""
+        setting, *inside = map(str, fault["loc"] or ("",))
+        field = f"{PREFIX}{setting.upper()}: " if setting else ""
+        field += f"{'.'.join(inside)}: " if inside else ""
         raise SettingsError(f"{field}{fault['msg'].removeprefix('Value error, ')}") from None
     except UnreadableValue as error:
         raise SettingsError(f"{PREFIX}{str(error).split(chr(34))[1].upper()}: is not valid JSON") from None

@@ -25,7 +25,7 @@ from core.web.urls import base_path
 from gateway import pages
 from gateway.lifespan import root_lifespan
 from gateway.middleware import ObserveMiddleware, ProxyMiddleware, TrustedHostsMiddleware, route_template
-from gateway.mounts import AUDIENCES, MountDispatcher, deprecations, mount
+from gateway.mounts import AUDIENCES, MountDispatcher, bulkheads, deprecations, mount
 
 _SHARED = (
     Area("/public/v"),
@@ -46,6 +46,7 @@ def create_app(settings: Settings, open_resources: OpenResources = open_resource
             open_resources,
             topology=lambda: _topology(root),
             deprecations=lambda: deprecations(settings),
+            bulkheads=lambda: bulkheads(settings),
             asset=files.path,
         ),
     )

@@ -9,16 +9,19 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
 from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
+from core.bulkheads import Bulkheads
 from core.database import Database
 from core.errors import Unavailable
 from core.health import Health
-from core.jobs.jobs import engine_versions
-from core.resources import OpenResources, Resources
+from core.jobs.jobs import engine_versions, is_behind
+from core.loop_lag import LoopLag
+from core.resources import OpenResources, Resources, background_database
 from core.server_lock import server_lock
 from core.settings import Settings
 from core.streams.broadcast import Broadcast
@@ -28,6 +31,7 @@ from core.web.sockets.sockets import Sockets
 from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
+from graphql_api.executing import Executing
 from graphql_api.schema import build_schema
 
 
@@ -45,6 +49,9 @@ class GatewayState(TypedDict):
     serving: asyncio.Event  # set by the server when it listens: what must not slow the start begins then
     draining: asyncio.Event  # set by the server before it waits for connections: every stream watches it
     health: Health
+    lag: LoopLag
+    bulkheads: Bulkheads
+    executing: Executing
     tailer: Tailer
     broadcast: Broadcast
     sockets: Sockets
@@ -52,6 +59,7 @@ class GatewayState(TypedDict):
     presence: Presence
     uses: UseRecorder
     operations: OperationRegistry
+    limits: LimitRegistry
     responses: ResponseCache | None
     topology: Callable[[], dict[str, Any]]
     deprecations: Callable[[], list[Deprecation]]
@@ -67,6 +75,7 @@ def root_lifespan(
     *,
     topology: Callable[[], dict[str, Any]],
     deprecations: Callable[[], list[Deprecation]],
+    bulkheads: Callable[[], Bulkheads],
     asset: Callable[[str], str],
 ) -> Lifespan:
     @asynccontextmanager
@@ -80,29 +89,38 @@ def root_lifespan(
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
                 serving, draining = asyncio.Event(), asyncio.Event()
-                looking = Database(resources.settings.database_url)  # in the background; the tailer closes it
+                looking = background_database(resources.settings)  # the tailer closes it
                 tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
+                walls = bulkheads()
+                lag = LoopLag(walls.publish)
+                limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    limits,
                     broadcast,
                     watch,
                     presence,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
+                    lag.measured(serving),
+                    walls.until(draining),
                 ):
                     yield {
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
                         "health": Health(probes),
+                        "lag": lag,
+                        "bulkheads": walls,
+                        "executing": Executing(lag, settings.capacity.queue_seconds),
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
@@ -110,6 +128,7 @@ def root_lifespan(
                         "presence": presence,
                         "uses": uses,
                         "operations": operations,
+                        "limits": limits,
                         "responses": responses,
                         "topology": topology,
                         "deprecations": deprecations,
@@ -120,17 +139,17 @@ def root_lifespan(
 
 
 def schema_probe(database: Database) -> Callable[[], Any]:
-    head = migrations().head()
+    known = migrations()
 
     async def probe() -> None:
-        current = await migrations().current(database)
-        if current != head:
+        current = await known.current(database)
+        if known.is_behind(current):
             raise SchemaBehind(
-                f"the schema is at {current or 'nothing'}, this program needs {head}: run `portico db upgrade`"
+                f"the schema is at {current or 'nothing'}, this program needs {known.head()}: run `portico db upgrade`"
             )
         if database.dialect != "sqlite":  # where the server makes them itself when it starts
             present, needed = await engine_versions(database)
-            if present != needed:
+            if is_behind(present, needed):
                 raise SchemaBehind(
                     f"the tables of jobs are of DBOS {present or 'nothing'}, this program needs {needed}: "
                     "run `portico db upgrade`"

@@ -11,7 +11,9 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from commerce.usage.entities import Deprecation
-from core.settings import Settings
+from core.bulkheads import Bulkheads, Capacity
+from core.pools import enter_share
+from core.settings import CapacitySettings, Settings
 from core.web.errors import ErrorRenderer
 from core.web.table import enter
 from core.web.urls import route_path
@@ -27,18 +29,46 @@ from public_api.errors import problem_renderer
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """`render` is its error shape, for what fails before its application is reached."""
+    """`render` is its error shape, for what fails before its application is reached. `places`: how many of its
+    requests run, how many wait, and how many places are reserved.
+    """
 
     name: str
     create: Callable[[Settings], FastAPI]
     render: Callable[[Settings], ErrorRenderer]
+    places: Callable[[CapacitySettings], tuple[int, int, int]]
 
 
 AUDIENCES = (
-    Audience("public", create_public_app, problem_renderer),
-    Audience("internal", create_internal_app, lambda _settings: render_internal_error),
-    Audience("graphql", create_graphql_app, lambda _settings: render_graphql_error),
+    Audience(
+        "public",
+        create_public_app,
+        problem_renderer,
+        lambda has: (has.public_running, has.public_waiting, has.public_reserved),
+    ),
+    Audience(
+        "internal",
+        create_internal_app,
+        lambda _settings: render_internal_error,
+        lambda has: (has.internal_running, has.internal_waiting, 0),
+    ),
+    Audience(
+        "graphql",
+        create_graphql_app,
+        lambda _settings: render_graphql_error,
+        lambda has: (has.graphql_running, has.graphql_waiting, 0),
+    ),
 )
+
+
+def bulkheads(settings: Settings) -> Bulkheads:
+    """The wall of each audience."""
+    has = settings.capacity
+    capacities = {}
+    for audience in AUDIENCES:
+        running, waiting, reserved = audience.places(has)
+        capacities[audience.name] = Capacity(running, waiting, has.queue_seconds, reserved, has.audience_threads)
+    return Bulkheads(capacities)
 
 
 def deprecations(settings: Settings) -> list[Deprecation]:
@@ -77,6 +107,7 @@ class MountDispatcher:
                 enter(mount, scope)
                 scope["router"] = self._router  # url_for knows every mount, from inside each
                 scope["portico.audience"] = mount.name
+                enter_share(mount.path, scope.get("method", "GET"))
                 await mount.app(scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -32,7 +32,7 @@ async def admit(schema: Rulebook, text: str, name: str | None, variables: dict[s
         faults = list(found) or _unnamed(text, name) or limits.faults_of_variables(variables)
         if not faults:
             points = price_of(schema._schema, text, operation_name(text, name)).points(variables)  # noqa: SLF001
-            allowed = min(MAX_COST, caller.resources.budget.limit.amount)
+            allowed = min(MAX_COST, caller.quota.limit.amount)
             if points > allowed:
                 raise OperationTooCostly(f"the operation costs {points} points; at most {allowed} are allowed")
             await caller.spend(points - READ_POINTS)

@@ -13,6 +13,7 @@ from strawberry.types import ExecutionResult
 from commerce.catalog.sharing import PRODUCTS
 from commerce.operations.service import OPERATIONS
 from core.budget import QuotaExceeded
+from core.bulkheads import Overloaded
 from core.ratelimit import Verdict
 from core.web.response_cache import share
 from graphql_api.errors import cost_told
@@ -20,6 +21,7 @@ from graphql_api.once import REPLAYED
 from graphql_api.responses import GRAPHQL_JSON, json_bytes, json_response
 
 _NOT_STORED = {"Cache-Control": "no-store"}
+_TURNED_AWAY = {QuotaExceeded.code: 429, Overloaded.code: 503}
 _SHOWN = (PRODUCTS, OPERATIONS)  # who may ask what is registered
 
 
@@ -28,10 +30,9 @@ class Told:
     """The end of a body, from the data on."""
 
     points: int
-    limit: int
 
     def __call__(self, verdict: Verdict) -> bytes:
-        cost = cost_told(self.points, self.limit, verdict.remaining)
+        cost = cost_told(self.points, verdict)
         return b',"extensions":{"cost":%b}}' % to_json(cost)
 
 
@@ -81,8 +82,8 @@ class Executed(Answer):
             del body["data"]  # nothing was executed
             # Plain JSON keeps 200, as clients of old expect (graphql-over-http, 6.4.1).
             status = 400 if media_type == GRAPHQL_JSON else 200
-        if (seconds := _over_budget(body)) is not None:
-            status, headers["Retry-After"] = 429, str(seconds)
+        if (refusal := _turned_away(body)) is not None:
+            status, headers["Retry-After"] = refusal
         if REPLAYED in (body.get("extensions") or {}):
             headers["Idempotency-Replayed"] = "true"
         return json_response(body, status, media_type, headers)
@@ -91,13 +92,13 @@ class Executed(Answer):
         return json_bytes({"data": self._result.data}) if not self._result.errors else None
 
 
-def _over_budget(result: GraphQLHTTPResponse) -> int | None:
-    """The seconds after which the budget has the points of an operation that was refused for lack of them."""
+def _turned_away(result: GraphQLHTTPResponse) -> tuple[int, str] | None:
+    """Status and seconds of an operation that was refused for lack of points, or of a turn to execute it."""
     if "data" in result:
         return None
     extensions = cast("list[dict[str, Any]]", result["errors"])[0]["extensions"]
-    seconds: int | None = extensions.get("retry_after_seconds") if extensions["code"] == QuotaExceeded.code else None
-    return seconds
+    status = _TURNED_AWAY.get(extensions["code"])
+    return (status, str(extensions["retry_after_seconds"])) if status is not None else None
 
 
 def _is_refused(result: GraphQLHTTPResponse) -> bool:

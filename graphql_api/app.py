@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
@@ -34,6 +35,7 @@ def create_graphql_app(settings: Settings, limits: StreamLimits | None = None) -
             Middleware(QuotaMiddleware),
         ],
         inside=[
+            Middleware(BulkheadMiddleware, "graphql"),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),

@@ -23,8 +23,9 @@ from core.errors import Unauthenticated
 from core.ratelimit import Verdict
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
-from core.web.middleware.quota import spend
+from core.web.middleware.quota import spend, telling
 from core.web.response_cache import counted
+from graphql_api.executing import Executing
 from graphql_api.loaders import Loaders
 from graphql_api.streams import Line
 
@@ -60,6 +61,7 @@ class Context(BaseContext):
         line: Line,
         *,
         registry: OperationRegistry,
+        executing: Executing,
         authorization: str | None,
         address: str,
     ) -> None:
@@ -68,6 +70,7 @@ class Context(BaseContext):
         self.principal = principal
         self.line = line
         self.registry = registry
+        self.executing = executing
         self.operation: Asked | None = None  # until it is known what is asked
         self.admission: Admission | None = None  # until it is known whether that may run
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
@@ -88,13 +91,13 @@ class Context(BaseContext):
     def loaders(self) -> Loaders:
         """Made when they are first asked for: not every operation has use for them."""
         if self._loaders is None:
-            self._loaders = Loaders(self.resources.database, self.principal)
+            self._loaders = Loaders(self.resources.database, self.principal, self.executing.slices)
         return self._loaders
 
     async def renew_principal(self) -> None:
         """A WebSocket outlives its token, or its user's rights: each operation asks again. Raises Unauthenticated."""
         if isinstance(self.request, WebSocket):
-            self.principal = await principal_of(self.authorization, self.resources)
+            self.principal = await principal_of(self.authorization, self.resources, self.address)
             self.forget()
 
     async def begin(self) -> None:
@@ -135,7 +138,7 @@ async def open_context(
     """Raises Unauthenticated and QuotaExceeded before anything is parsed, or a WebSocket accepted."""
     authorization = connection.headers.get("authorization")
     try:
-        principal = await principal_of(authorization, resources)
+        principal = await telling(connection, principal_of(authorization, resources, address))
     except Unauthenticated:
         await spend(connection, resources.budget, caller_of(ANONYMOUS, address), READ_POINTS)
         raise
@@ -147,13 +150,14 @@ async def open_context(
         principal,
         line,
         registry=state.operations,
+        executing=state.executing,
         authorization=authorization,
         address=address,
     )
 
 
-async def principal_of(authorization: str | None, resources: Resources) -> Principal:
+async def principal_of(authorization: str | None, resources: Resources, address: str) -> Principal:
     """As the public API reads the header: another scheme than Bearer is no credential."""
     scheme, token = get_authorization_scheme_param(authorization)
     bearer = token if scheme.lower() == "bearer" and token else None
-    return await principal_for(bearer, resources, "graphql")
+    return await principal_for(bearer, resources, "graphql", address)

@@ -12,6 +12,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from core.budget import QuotaExceeded
 from core.context import current_request_id
 from core.errors import AppError, Invalid
+from core.ratelimit import Verdict
 from core.web.errors import Failure, failure_of, report
 from graphql_api.responses import json_response, media_type_for
 
@@ -31,14 +32,14 @@ def render_error(failure: Failure, scope: Scope) -> Response:
     error = failure.error
     body: dict[str, Any] = {"errors": [{"message": error.detail, "extensions": _extensions(error)}]}
     if isinstance(error, QuotaExceeded):
-        body["extensions"] = {"cost": cost_told(error.points, error.limit, error.remaining)}
+        body["extensions"] = {"cost": cost_told(error.points, error.verdict)}
     headers = {**failure.headers, "Cache-Control": "no-store"}
     return json_response(body, failure.status, media_type_for(scope), headers)
 
 
-def cost_told(requested: int, limit: int, remaining: int) -> dict[str, int]:
+def cost_told(requested: int, verdict: Verdict) -> dict[str, int]:
     """`extensions.cost`: in points, of the operation, of the caller's whole budget, and what is left of that."""
-    return {"requested": requested, "limit": limit, "remaining": remaining}
+    return {"requested": requested, "limit": verdict.limit.amount, "remaining": verdict.remaining}
 
 
 def present(error: GraphQLError, *, suggest: bool) -> GraphQLError:

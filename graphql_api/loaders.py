@@ -17,7 +17,7 @@ from commerce.catalog.repository import ProductRepository
 from commerce.orders.entities import Order
 from commerce.orders.repository import OrderRepository
 from core.database import Database, ReadSession
-from core.repository import MOST_PARAMETERS
+from core.slices import Slices
 
 T = TypeVar("T")
 Columns: TypeAlias = frozenset[str]  # fields of an entity, as its repository takes them
@@ -26,48 +26,79 @@ _Read = Callable[[ReadSession, Sequence[str], Columns], Awaitable[Mapping[str, T
 _NONE: Columns = frozenset()
 
 
+MOST_AT_ONCE = 100  # keys of a statement, whose rows are made into objects in one go
+
+
 class Lists:
-    """The lists that are being read. What hangs on their items waits for all of them, to be read together."""
+    """The lists that are being read, or that wait for their slice. What hangs on their items waits for all of them, to
+    be read together.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = 0
+        self._held = 0
         self._done = asyncio.Event()
-        self._done.set()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        self._reading += 1
-        self._done.clear()
-        try:
+        with self.hold():
             async with self._database.read() as session:
                 yield session
-        finally:
-            self._reading -= 1
-            if not self._reading:
-                self._done.set()
+
+    def hold(self) -> "Hold":
+        return Hold(self)
+
+    def change(self, held: int) -> None:
+        self._held += held
+        if self._held:
+            self._done.clear()
+        else:
+            self._done.set()
 
     async def wait(self) -> None:
-        await self._done.wait()
+        await asyncio.sleep(0)  # for those that were made ready in the same round as who asks
+        while self._held:
+            await self._done.wait()
+
+
+class Hold:
+    """Of lists, until it is released, or forgotten: an operation that fails drops what it has not begun."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._lists: Lists | None = lists
+        lists.change(1)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        if self._lists is not None:
+            self._lists.change(-1)
+            self._lists = None
+
+    __del__ = __exit__
 
 
 class Loader(Generic[T]):
     """What is remembered is whole, and never read."""
 
-    def __init__(self, database: Database, read: _Read[T], absent: T, after: Lists | None = None) -> None:
+    def __init__(self, database: Database, read: _Read[T], absent: T, lists: Lists, slices: Slices) -> None:
         self._database = database
         self._read = read
         self._absent = absent
-        self._after = after
+        self._lists = lists
+        self._slices = slices
         self._remembered: dict[str, T] = {}
-        self._batches: DataLoader[_Key, T] = DataLoader(self._load, max_batch_size=MOST_PARAMETERS)
+        self._batches: DataLoader[_Key, T] = DataLoader(self._load, max_batch_size=MOST_AT_ONCE)
 
     async def load(self, key: str, columns: Columns = _NONE) -> T:
         if key in self._remembered:
             return self._remembered[key]
-        if self._after is not None:
-            await self._after.wait()
-        return await self._batches.load((key, columns))
+        await self._lists.wait()
+        loaded = await self._batches.load((key, columns))
+        if not self._slices.take():
+            with self._lists.hold():
+                await self._slices.turn()
+        return loaded
 
     def remember(self, key: str, value: T) -> None:
         self._remembered[key] = value
@@ -83,31 +114,55 @@ class Loader(Generic[T]):
 class Loaders:
     """Per operation: what was loaded is remembered until it ends."""
 
-    def __init__(self, database: Database, principal: Principal) -> None:
+    def __init__(self, database: Database, principal: Principal, slices: Slices) -> None:
         self.lists = lists = Lists(database)
         self.products: Loader[ProductHead | None] = Loader(
-            database, lambda session, ids, columns: ProductRepository(session).heads(ids, columns), None
+            database, lambda session, ids, columns: ProductRepository(session).heads(ids, columns), None, lists, slices
         )
         self.products_named: Loader[ProductHead | None] = Loader(
-            database, lambda session, handles, columns: ProductRepository(session).heads_named(handles, columns), None
+            database,
+            lambda session, handles, columns: ProductRepository(session).heads_named(handles, columns),
+            None,
+            lists,
+            slices,
         )
         self.variants: Loader[Sequence[Variant]] = Loader(
-            database, lambda session, ids, columns: ProductRepository(session).variants_of(ids, columns), (), lists
+            database,
+            lambda session, ids, columns: ProductRepository(session).variants_of(ids, columns),
+            (),
+            lists,
+            slices,
         )
         self.variants_named: Loader[tuple[Variant, ProductHead] | None] = Loader(
-            database, lambda session, ids, columns: ProductRepository(session).variants(ids, columns), None
+            database,
+            lambda session, ids, columns: ProductRepository(session).variants(ids, columns),
+            None,
+            lists,
+            slices,
         )
         self.images: Loader[Sequence[Image]] = Loader(
-            database, lambda session, ids, columns: ProductRepository(session).images_of(ids, columns), (), lists
+            database,
+            lambda session, ids, columns: ProductRepository(session).images_of(ids, columns),
+            (),
+            lists,
+            slices,
         )
         self.tags: Loader[Sequence[str]] = Loader(
-            database, lambda session, ids, _: ProductRepository(session).tags_of(ids), (), lists
+            database, lambda session, ids, _: ProductRepository(session).tags_of(ids), (), lists, slices
         )
         self.categories: Loader[Category | None] = Loader(
-            database, lambda session, ids, columns: ProductRepository(session).categories_of(ids, columns), None, lists
+            database,
+            lambda session, ids, columns: ProductRepository(session).categories_of(ids, columns),
+            None,
+            lists,
+            slices,
         )
         self.orders: Loader[Order | None] = Loader(
-            database, lambda session, ids, parts: OrderRepository(session).visible(ids, principal, parts), None
+            database,
+            lambda session, ids, parts: OrderRepository(session).visible(ids, principal, parts),
+            None,
+            lists,
+            slices,
         )
 
     def remember(self, product: Product) -> None:

@@ -62,7 +62,7 @@ class Roads:
         if data is None:
             return None
         note_deprecated(self._schema, text, name, variables, context)
-        told = Told(admission.points, context.resources.budget.limit.amount)
+        told = Told(admission.points)
         return Planned(
             data, told, context.quota, is_everybodys=plan.is_of_catalogue and await _is_common(asking, context)
         )

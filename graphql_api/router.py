@@ -155,7 +155,7 @@ class Router(GraphQLRouter[Context, None]):
         for name, value in given.items():
             if name.lower() == "authorization" and isinstance(value, str):
                 try:
-                    context.principal = await principal_of(value, context.resources)
+                    context.principal = await principal_of(value, context.resources, context.address)
                 except Unauthenticated as error:
                     raise ConnectionRejectionError({"code": error.code}) from error
                 context.authorization = value

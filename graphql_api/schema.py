@@ -1,5 +1,6 @@
 """The schema, built once an application: what each feature adds, and how every operation runs."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -21,6 +22,7 @@ from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
 from graphql_api.context import Context
 from graphql_api.errors import cost_told, present
+from graphql_api.executing import SlicedExecution
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
@@ -94,19 +96,25 @@ class Operation(SchemaExtension):
         """Of a subscription only the first result tells the cost."""
         self._points = None
 
-    def on_execute(self) -> None:  # type: ignore[override]
+    async def on_execute(self) -> AsyncIterator[None]:
+        """What it asks for is executed inside; of a subscription, what begins it. Raises Overloaded."""
         context = self.execution_context
         schema: Schema = context.schema  # type: ignore[assignment]
         name, variables = context._provided_operation_name, context.variables or {}  # noqa: SLF001
         note_deprecated(schema, context.query or "", name, variables, context.context)
+        turns = context.context.executing.turns
+        await turns.enter()
+        try:
+            yield
+        finally:
+            turns.leave()
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""
         caller: Context = self.execution_context.context
         results: dict[str, Any] = {REPLAYED: caller.replayed} if caller.replayed else {}
         if self._points is not None:
-            limit = caller.resources.budget.limit.amount
-            results["cost"] = cost_told(self._points, limit, caller.quota.remaining)
+            results["cost"] = cost_told(self._points, caller.quota)
         return results
 
 
@@ -114,7 +122,7 @@ class Schema(strawberry.Schema):
     """In production, strangers cannot ask it what it has, nor guess with its help."""
 
     def __init__(self, *, production: bool, **options: Any) -> None:
-        super().__init__(extensions=[Operation], **options)
+        super().__init__(extensions=[Operation], execution_context_class=SlicedExecution, **options)
         self._production = production
 
     def all_rules(self) -> tuple[limits.Rules, ...]:

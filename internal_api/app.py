@@ -8,8 +8,10 @@ from starlette.middleware import Middleware
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
+from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
 from internal_api.accounts import endpoints as accounts
@@ -20,7 +22,10 @@ from internal_api.invariants import endpoints as invariants
 from internal_api.jobs import endpoints as jobs
 from internal_api.operations import endpoints as operations
 from internal_api.promotions import endpoints as promotions
+from internal_api.rate_limits import endpoints as rate_limits
 from internal_api.routing import MAX_BODY_BYTES
+
+_FREE = frozenset({"/health", "/metrics"})  # by which one sees that the rest is full
 
 
 def create_internal_app(settings: Settings) -> FastAPI:
@@ -31,9 +36,11 @@ def create_internal_app(settings: Settings) -> FastAPI:
         outside=[
             Middleware(
                 SecurityHeadersMiddleware, headers={"X-Robots-Tag": "noindex"}, https_only=settings.is_production
-            )
+            ),
+            Middleware(QuotaMiddleware),
         ],
         inside=[
+            Middleware(BulkheadMiddleware, "internal", free=_FREE),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),
@@ -55,6 +62,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
         invariants,
         operations,
         deprecations,
+        rate_limits,
         echo,
     ):
         app.include_router(feature.router)

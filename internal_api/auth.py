@@ -11,12 +11,14 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.errors import MissingRole
 from commerce.accounts.principal import Principal, Role
 from core.errors import Unauthenticated
-from core.web.dependencies import ResourcesDep
+from core.web.dependencies import ClientAddressDep, ResourcesDep, get_client_address
+from core.web.middleware.quota import telling
 from core.web.sockets.handshake import bearer_token
 
 
-async def get_principal(connection: HTTPConnection, resources: ResourcesDep) -> Principal:
-    return await principal_for(bearer_token(connection), resources, "internal")
+async def get_principal(connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep) -> Principal:
+    """Who works here pays nothing: while others spend all there is, operators come in."""
+    return await telling(connection, principal_for(bearer_token(connection), resources, "internal", address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +58,5 @@ class RequireMetricsReader:
         secret = resources.settings.server.metrics_token
         given = (bearer_token(connection) or "").encode("utf-8", "replace")
         if secret is None or not hmac.compare_digest(given, secret.get_secret_value().encode()):
-            LOWEST.check(await get_principal(connection, resources))
+            address = await get_client_address(connection)
+            LOWEST.check(await get_principal(connection, resources, address))

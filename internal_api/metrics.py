@@ -1,6 +1,6 @@
 """Prometheus metrics of all processes, and of the catalogue and the jobs as they are now."""
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from starlette.concurrency import run_in_threadpool
 
@@ -17,7 +17,8 @@ router = APIRouter()
 
 
 @router.get("/metrics", dependencies=[Depends(RequireMetricsReader())])
-async def show_metrics(resources: ResourcesDep) -> Response:
+async def show_metrics(request: Request, resources: ResourcesDep) -> Response:
+    request.state.bulkheads.publish()
     # With several processes this reads a file of each: not on the event loop.
     body = await run_in_threadpool(render_metrics, await _present(resources))
     return Response(body, media_type=METRICS_CONTENT_TYPE)

@@ -8,16 +8,19 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from commerce.usage.entities import Deprecation
 from core.settings import Settings
 from core.web.audience import Application, new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.cors import cors
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
+from core.web.urls import route_path
 from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
@@ -36,6 +39,7 @@ from public_api.orders import export as order_export
 from public_api.realtime import endpoints as realtime
 from public_api.reports import endpoints as reports
 from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
+from public_api.shipping import endpoints as shipping
 from public_api.support import endpoints as support
 from public_api.support import socket as support_socket
 from public_api.webhooks import endpoints as webhooks
@@ -49,6 +53,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         media.router,
         order_export.router,
         orders.router,
+        shipping.router,
         events.router,
         event_stream.router,
         jobs.router,
@@ -69,6 +74,7 @@ UPLOADS = {
     re.compile(r"/v1/products/[^/]+/images"): MAX_IMAGE_BODY_BYTES,
     re.compile(r"/v1/products/import"): MAX_IMPORT_BODY_BYTES,
 }
+_ORDERS = re.compile(r"/v\d+/orders(/|$)")
 
 
 def create_public_app(settings: Settings) -> FastAPI:
@@ -82,6 +88,7 @@ def create_public_app(settings: Settings) -> FastAPI:
             Middleware(QuotaMiddleware),
         ],
         inside=[
+            Middleware(BulkheadMiddleware, "public", urgent=changes_orders),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES, uploads=UPLOADS),
@@ -91,6 +98,11 @@ def create_public_app(settings: Settings) -> FastAPI:
         app.mount(f"/{name}", _version(name, settings, routers), name=name)
     app.include_router(pages.router)
     return app
+
+
+def changes_orders(scope: Scope) -> bool:
+    """What is let in before reads: whoever buys, pays, cancels or ships."""
+    return scope.get("method") == "POST" and _ORDERS.match(route_path(scope)) is not None
 
 
 def version_documents(settings: Settings) -> dict[str, dict[str, Any]]:

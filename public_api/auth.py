@@ -21,7 +21,7 @@ from core.budget import READ_POINTS, WRITE_POINTS
 from core.errors import Unauthenticated
 from core.resources import Resources
 from core.web.dependencies import ClientAddressDep, ResourcesDep
-from core.web.middleware.quota import spend
+from core.web.middleware.quota import spend, telling
 
 # Without the prefix of a proxy: the served documents name that.
 TOKEN_URL = "/public/v1/auth/token"  # noqa: S105  an address
@@ -52,7 +52,7 @@ async def charged(
     """
     points = READ_POINTS if connection.scope.get("method", "GET") == "GET" else WRITE_POINTS
     try:
-        principal = await finding
+        principal = await telling(connection, finding)
     except Unauthenticated:
         await spend(connection, resources.budget, network_of(address), points)
         raise
@@ -64,7 +64,7 @@ async def get_principal(
     connection: HTTPConnection, token: TokenDep, resources: ResourcesDep, address: ClientAddressDep
 ) -> Principal:
     """Anonymous without a token; a bad one is refused, also where anonymous callers are welcome."""
-    return await charged(connection, resources, address, principal_for(token, resources, "public"))
+    return await charged(connection, resources, address, principal_for(token, resources, "public", address))
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]

@@ -11,7 +11,8 @@ from commerce.accounts.errors import InvalidApiKey
 from commerce.accounts.key_secrets import hash_of_key, key_id_of, looks_like_key
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import ANONYMOUS, SCOPES_OF, Principal
-from commerce.accounts.tokens import AccessTokens, Audience, Claims
+from commerce.accounts.throttling import admit_credential
+from commerce.accounts.tokens import AccessTokens, Audience, Claims, hash_of
 from core.database import Database, ReadSession
 from core.errors import Unauthenticated
 from core.resources import Resources
@@ -41,11 +42,12 @@ _KEY = (
 )
 
 
-async def principal_for(token: str | None, resources: Resources, door: Door) -> Principal:
+async def principal_for(token: str | None, resources: Resources, door: Door, address: str = "") -> Principal:
     """Whose bearer token it is; anonymous without one. One statement, in a session of its own.
 
     What was revoked, disabled or changed a moment ago counts: a token says who, never what they may. Bad credentials
-    are refused also where anonymous callers are welcome: raises Unauthenticated, TokenExpired, InvalidApiKey.
+    are refused also where anonymous callers are welcome: raises Unauthenticated, TokenExpired, InvalidApiKey; and
+    QuotaExceeded before it looks, where the credential or the address has been looked for too often.
     """
     if token is None:
         return ANONYMOUS
@@ -53,15 +55,18 @@ async def principal_for(token: str | None, resources: Resources, door: Door) -> 
     if looks_like_key(token):
         if door == "internal":
             raise Unauthenticated("API keys do not open this door: sign in")
-        return await _of_key(token, resources, now)
+        return await _of_key(token, resources, now, address)
     claims = AccessTokens(resources.keyring).read(token, _AUDIENCES[door], now)
+    await admit_credential(resources, hash_of(token), f"user:{claims.user_id}", address)
     async with resources.database.read() as session:
         return await principal_of_claims(session, claims, now)
 
 
-async def _of_key(key: str, resources: Resources, now: datetime) -> Principal:
+async def _of_key(key: str, resources: Resources, now: datetime, address: str) -> Principal:
+    key_id, key_hash = key_id_of(key), hash_of_key(key)
+    await admit_credential(resources, key_hash, f"api_key:{key_id}", address)
     async with resources.database.read() as session:
-        principal, last_used_at = await authenticate(session, key, now)
+        principal, last_used_at = await principal_of_key(session, key_id, key_hash, now)
     if last_used_at is None or last_used_at <= now - _USES_NOTED_EVERY:
         # Beside the request: it waits for no writer, and does not fail with it.
         note = partial(_note_use, resources.database, principal.id, now)

@@ -20,8 +20,8 @@ FIRST_ADMIN = "admin@example.com"
 async def registration(
     command: RegisterUser, resources: Resources, *, actor: str, address: str, passwords: Passwords = PASSWORDS
 ) -> Callable[[WriteSession], Awaitable[User]]:
-    """The action that registers a customer, for `Idempotency.run` with `secret` and `owner_of_key`. Raises RateLimited;
-    the action raises EmailTaken.
+    """The action that registers a customer, for `Idempotency.run` with `secret` and `owner_of_key`. Raises RateLimited,
+    LimitsUnavailable; the action raises EmailTaken.
     """
     await admit_registration(resources.limiter, address)
     password_hash = await passwords.hash(command.password)

@@ -62,7 +62,9 @@ class SignIn:
         self._passwords = passwords
 
     async def sign_in(self, email: str, password: str, *, audience: Audience, address: str) -> Tokens:
-        """Raises InvalidCredentials, the same for every reason and after the same work, and RateLimited."""
+        """Raises InvalidCredentials, the same for every reason and after the same work, RateLimited, and
+        LimitsUnavailable.
+        """
         await self._throttle.admit(email, address)
         user, stored = await self._account(email)
         right, newer_hash = await self._passwords.verify(password, stored)

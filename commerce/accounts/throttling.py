@@ -1,17 +1,19 @@
-"""How often somebody may try to sign in or register: by account and by address."""
+"""How often somebody may show credentials, sign in or register: by credential, by account and by address."""
 
 import hashlib
 import ipaddress
 from functools import lru_cache
 
 from commerce.accounts.principal import Principal
+from commerce.limits.zones import REGISTER_ADDRESS, SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, TICKETS
+from core.budget import QuotaExceeded
 from core.errors import RateLimited
-from core.ratelimit import Limit, Limiter, Verdict
+from core.ratelimit import Hit, Limit, Limiter, Verdict
+from core.resources import Resources
 
-# An account's is small: it is what stands between a short password and a guesser with many addresses.
-TRIES_OF_ACCOUNT = Limit("sign-in:account", 10, 15 * 60)
-FAILURES_OF_ADDRESS = Limit("sign-in:address", 50, 15 * 60)
-REGISTRATIONS_OF_ADDRESS = Limit("register:address", 60, 60)
+# Of looking for a credential, in the points of whose it says it is, and of the network: what the budget refuses was
+# looked for too, and a network may have several callers.
+_LOOKS_OF_CREDENTIAL, _LOOKS_OF_ADDRESS = 2, 4
 
 
 class SignInThrottle:
@@ -21,20 +23,45 @@ class SignInThrottle:
         self._limiter = limiter
 
     async def admit(self, email: str, address: str) -> None:
-        """Counts a try of the account. Raises RateLimited."""
-        _require(await self._limiter.peek(FAILURES_OF_ADDRESS, network_of(address)))
-        _require(await self._limiter.hit(TRIES_OF_ACCOUNT, _account(email)))
+        """Counts a try of the account. Raises RateLimited, LimitsUnavailable."""
+        _require(await self._limiter.peek(SIGN_IN_ADDRESS, network_of(address)))
+        _require(await self._limiter.hit(SIGN_IN_ACCOUNT, _account(email)))
 
     async def failed(self, address: str) -> None:
-        await self._limiter.hit(FAILURES_OF_ADDRESS, network_of(address))
+        await self._limiter.hit(SIGN_IN_ADDRESS, network_of(address))
 
     async def succeeded(self, email: str) -> None:
-        await self._limiter.clear(TRIES_OF_ACCOUNT, _account(email))
+        await self._limiter.clear(SIGN_IN_ACCOUNT, _account(email))
 
 
 async def admit_registration(limiter: Limiter, address: str) -> None:
+    """Raises RateLimited, LimitsUnavailable."""
+    _require(await limiter.hit(REGISTER_ADDRESS, network_of(address)))
+
+
+async def admit_ticket(limiter: Limiter, principal: Principal) -> None:
     """Raises RateLimited."""
-    _require(await limiter.hit(REGISTRATIONS_OF_ADDRESS, network_of(address)))
+    _require(await limiter.hit(TICKETS, principal.name))
+
+
+async def admit_credential(resources: Resources, digest: bytes, claimed: str, address: str) -> None:
+    """Before anybody looks for it: counts a look, for the hash of the credential and for the address, or for neither.
+    `claimed`: the caller that it says it is of, which may be a lie: it says only how often, not for whom. Raises
+    QuotaExceeded.
+    """
+    budget, network = resources.budget, network_of(address)
+    hits = (
+        Hit(_looks("credentials", _LOOKS_OF_CREDENTIAL * budget.limit_of(claimed).amount), digest.hex()),
+        Hit(_looks("credentials:address", _LOOKS_OF_ADDRESS * budget.limit_of(network).amount), network),
+    )
+    for hit, verdict in zip(hits, await resources.limiter.hit_all(hits), strict=True):
+        if not verdict.allowed:
+            raise QuotaExceeded(hit.cost, verdict)
+
+
+@lru_cache(1024)
+def _looks(name: str, amount: int) -> Limit:
+    return Limit(name, amount, 60, smoothed=True)
 
 
 def caller_of(principal: Principal, address: str) -> str:

@@ -16,6 +16,7 @@ from commerce.accounts.authentication import principal_of_claims, principal_of_k
 from commerce.accounts.errors import InvalidTicket
 from commerce.accounts.models import SignInRow, TicketRow
 from commerce.accounts.principal import Principal, TicketUse
+from commerce.accounts.throttling import admit_credential
 from commerce.accounts.tokens import Claims
 from commerce.accounts.watch import CREDENTIALS
 from core.clock import Clock
@@ -71,11 +72,14 @@ async def issue_ticket(session: WriteSession, clock: Clock, principal: Principal
     return NewTicket(ticket, use, min(ends))
 
 
-async def principal_of_ticket(ticket: str, use: Use, resources: Resources) -> Principal:
-    """Whom it stands for, as they are now; this counts as its use. Raises InvalidTicket."""
+async def principal_of_ticket(ticket: str, use: Use, resources: Resources, address: str = "") -> Principal:
+    """Whom it stands for, as they are now; this counts as its use. Raises InvalidTicket, and QuotaExceeded before it
+    looks.
+    """
     if not _TICKET.fullmatch(ticket):
         raise InvalidTicket
     secret_hash, now = _hash(ticket), resources.clock.now()
+    await admit_credential(resources, secret_hash, "ticket", address)
     good = (TicketRow.secret_hash == secret_hash, TicketRow.use == use, TicketRow.expires_at > now)
     async with resources.database.read() as session:  # what is no ticket at all waits for no writer
         if await session.scalar(select(TicketRow.use).where(*good)) is None:

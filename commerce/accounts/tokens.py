@@ -88,6 +88,6 @@ def looks_like_refresh_token(token: str) -> bool:
     return _REFRESH_TOKEN.fullmatch(token) is not None
 
 
-def hash_of(refresh_token: str) -> bytes:
-    """Fast, because the token has 256 random bits."""
-    return hashlib.sha256(refresh_token.encode()).digest()
+def hash_of(token: str) -> bytes:
+    """Fast, because a refresh token has 256 random bits, and an access token a signature of as many."""
+    return hashlib.sha256(token.encode()).digest()

@@ -273,7 +273,7 @@ async def walk(database: Database, *, include_unpublished: bool, batch: int) -> 
     """
     last = ""
     while True:
-        async with database.read() as session:
+        async with database.read_report() as session:
             repository = ProductRepository(session)
             ids = await repository.ids_after(last, batch, include_unpublished=include_unpublished)
             products = await repository.products(ids)

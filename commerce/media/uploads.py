@@ -4,7 +4,6 @@ The object comes first: an image that a product shows is always there. One whose
 and `commerce.media.orphans` removes it.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +21,7 @@ from core.clock import Clock
 from core.database import WriteSession
 from core.ids import new_id
 from core.objects import Objects
+from core.threads import in_thread
 from core.workers.pool import Workers
 from core.workers.program import Refused
 
@@ -66,7 +66,7 @@ class Uploads:
             image = MediaImage(
                 id=new_id("img"),
                 product_id=product_id,
-                sha256=await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()),
+                sha256=await in_thread(lambda: hashlib.sha256(data).hexdigest()),
                 bytes=len(data),
                 created_at=self._clock.now(),
                 **asdict(found),

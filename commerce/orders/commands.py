@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.errors import FieldError, Invalid
 from core.money import Money
 
 
@@ -15,6 +16,13 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedShipping:
+    """At the price of this option of a quote, or of the quote's cheapest one where it is the quote's own id."""
+
+    quote_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceOrder:
     """Several lines of one variant become one line, in the place of the first. `email` is the caller's where it is
     left out; `shipping` is nothing where it is left out.
@@ -23,7 +31,17 @@ class PlaceOrder:
     lines: tuple[OrderLine, ...]
     email: str | None = None
     promotion_code: str | None = None
-    shipping: Money | None = None
+    shipping: Money | QuotedShipping | None = None
+
+
+def shipping_asked(price: Money | None, quote_id: str | None) -> Money | QuotedShipping | None:
+    """What an order says of its shipping. Raises Invalid where it says both."""
+    if quote_id is None:
+        return price
+    if price is not None:
+        fault = FieldError("/shipping_quote_id", "shipping", "is not taken together with a price for shipping")
+        raise Invalid(f"shipping_quote_id {fault.message}", errors=(fault,))
+    return QuotedShipping(quote_id)
 
 
 @dataclass(frozen=True, slots=True)

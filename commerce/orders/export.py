@@ -1,6 +1,5 @@
 """All orders as a file, piece by piece: read in bounded batches, so that neither their number nor their size counts."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from commerce.orders.models import OrderLineRow, OrderRow, PaymentRow, ShipmentR
 from core.database import Database
 from core.pagination import Keyset
 from core.repository import Repository
+from core.threads import in_thread
 
 Format = Literal["csv", "jsonl"]
 # Of orders and of lines, read, written and held at once: a few milliseconds of the event loop's time.
@@ -51,7 +51,7 @@ async def export_orders(
     async for orders in _batches(database, statement, whole=kind == "jsonl"):
         for run in _runs(orders):
             async for segments in _segments(database, run):
-                yield heading + await asyncio.to_thread(render, segments)
+                yield heading + await in_thread(render, segments)
                 heading = b""
     if heading:
         yield heading
@@ -67,7 +67,7 @@ async def _batches(
     after: str | None = None
     while True:
         page = _OLDEST_FIRST.after(statement, after) if after is not None else statement
-        async with database.read() as session:
+        async with database.read_report() as session:
             orders, more = await _Queries(session).orders(page, whole=whole)
         yield orders
         if not more:
@@ -93,7 +93,7 @@ async def _segments(database: Database, run: Sequence[OrderHead]) -> AsyncIterat
     """The orders of a run at once; an order that alone has too many lines, in several segments."""
     starts, ends, last = True, False, -1
     while not ends:
-        async with database.read() as session:
+        async with database.read_report() as session:
             lines = await _Queries(session).lines([order.id for order in run], after=last)
         ends = len(run) > 1 or len(lines) < LINES
         by_order: dict[str, list[Row[Any]]] = defaultdict(list)

@@ -104,12 +104,10 @@ def email_of(command: PlaceOrder, principal: Principal) -> str:
     return email
 
 
-def shipping_of(command: PlaceOrder, currency: str) -> Money:
+def require_shipping_currency(shipping: Money, currency: str) -> None:
     """Raises CurrencyMismatch."""
-    shipping = command.shipping or Money(0, currency)
     if shipping.currency != currency:
         raise _mismatch(FieldError("/shipping/currency", CurrencyMismatch.code, f"this shop's currency is {currency}"))
-    return shipping
 
 
 def _require_currency(merged: Sequence[Choice], currency: str) -> None:

@@ -8,7 +8,7 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 from commerce.catalog.text import is_storable
 from commerce.orders.commands import OrderLine, PayOrder, PlaceOrder, ShipOrder
 from core.errors import FieldError, Invalid
-from core.money import MAX_AMOUNT
+from core.money import MAX_AMOUNT, Money
 
 MAX_LINES = 100
 MAX_QUANTITY = 10_000  # of one variant, over all lines
@@ -54,7 +54,7 @@ def _of_placing(command: PlaceOrder) -> Iterator[FieldError]:
         yield from _of_line(f"/lines/{index}", line)
     if command.email is not None and email_address(command.email) is None:
         yield FieldError("/email", "invalid", "is not an email address")
-    if command.shipping is not None and not 0 <= command.shipping.amount <= MAX_AMOUNT:
+    if isinstance(command.shipping, Money) and not 0 <= command.shipping.amount <= MAX_AMOUNT:
         yield FieldError("/shipping/amount", "out_of_range", f"is from 0 to {MAX_AMOUNT}")
 
 

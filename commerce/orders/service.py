@@ -1,5 +1,6 @@
 """What can be done with orders. Callers own the transaction; nothing here commits."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import insert, update
@@ -8,13 +9,21 @@ from commerce.accounts.principal import Principal
 from commerce.audit.log import AuditLog
 from commerce.events.envelope import EventType
 from commerce.orders import pricing
-from commerce.orders.commands import CancelOrder, PayOrder, PlaceOrder, ShipOrder
+from commerce.orders.commands import CancelOrder, PayOrder, PlaceOrder, QuotedShipping, ShipOrder
 from commerce.orders.entities import AppliedPromotion, Order, Payment, State
 from commerce.orders.errors import OrderNotFound, OrderNotYours, Overpayment, PaymentReferenceUsed
 from commerce.orders.events import order_event, stock_changed
 from commerce.orders.jobs import tell_of_order
 from commerce.orders.models import OrderRow, PaymentRow, ShipmentRow
-from commerce.orders.placing import choices, email_of, levels_of, lines_of, require_stock, shipping_of
+from commerce.orders.placing import (
+    Choice,
+    choices,
+    email_of,
+    levels_of,
+    lines_of,
+    require_shipping_currency,
+    require_stock,
+)
 from commerce.orders.repository import OrderRepository
 from commerce.orders.rules import require_valid, web_address
 from commerce.orders.states import next_state
@@ -23,6 +32,7 @@ from commerce.orders.storage import add_order
 from commerce.promotions.entities import Promotion
 from commerce.promotions.errors import PromotionNotApplicable
 from commerce.promotions.repository import PromotionRepository
+from commerce.shipping.quotes import Quotes
 from core import eventlog
 from core.clock import Clock
 from core.database import WriteSession
@@ -51,11 +61,13 @@ class OrderService:
     async def place(self, command: PlaceOrder) -> Order:
         """Takes the stock and copies titles and prices. An order that costs nothing is paid at once.
 
-        Raises Invalid, UnknownVariant, CurrencyMismatch, PromotionNotApplicable, OutOfStock.
+        Raises Invalid, UnknownVariant, CurrencyMismatch, PromotionNotApplicable, OutOfStock, and what taking a shipping
+        quote does.
         """
         require_valid(command)
-        email, shipping = email_of(command, self._principal), shipping_of(command, self._currency)
+        email, order_id = email_of(command, self._principal), new_id("ord")
         merged = choices(command, await self._stock.offers(command.lines), self._currency)
+        shipping = await self._shipping(command.shipping, merged, order_id)
         subtotal = total((choice.offer.price * choice.quantity for choice in merged), self._currency)
         promotion = await self._promotion(command.promotion_code, subtotal)
         discount = pricing.discount(promotion, subtotal)
@@ -67,7 +79,7 @@ class OrderService:
         order = await add_order(
             self._session,
             Order(
-                id=new_id("ord"),
+                id=order_id,
                 number=0,  # the database's to give
                 user_id=self._principal.user_id,
                 email=email,
@@ -159,6 +171,16 @@ class OrderService:
         after = await self._changed(before, state)
         await self._finish("order.ship", before, after, ["order.shipped"])
         return after
+
+    async def _shipping(self, asked: Money | QuotedShipping | None, merged: Sequence[Choice], order_id: str) -> Money:
+        """Raises CurrencyMismatch, and what `Quotes.take` raises."""
+        if isinstance(asked, QuotedShipping):
+            lines = {choice.offer.variant_id: choice.quantity for choice in merged}
+            quotes = Quotes(self._session, self._now, self._principal)
+            return await quotes.take(asked.quote_id, lines, self._currency, order_id)
+        shipping = asked or Money(0, self._currency)
+        require_shipping_currency(shipping, self._currency)
+        return shipping
 
     async def _promotion(self, code: str | None, subtotal: Money) -> Promotion | None:
         """At most one: the one that is named, else the one without a code that takes most off."""

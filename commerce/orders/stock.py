@@ -15,7 +15,7 @@ from commerce.catalog.commands import SINGLE_VARIANT
 from commerce.catalog.models import ProductRow, VariantRow
 from commerce.catalog.text import is_storable
 from commerce.orders.commands import OrderLine
-from core.database import WriteSession
+from core.database import ReadSession, WriteSession
 from core.money import Money
 from core.prepared import Prepared, listed, numbered
 
@@ -30,6 +30,7 @@ class Offer:
     title: str
     price: Money
     stock: int | None
+    weight_grams: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ _OFFERED = (
     VariantRow.options,
     VariantRow.price,
     VariantRow.stock,
+    VariantRow.weight_grams,
     ProductRow.title,
     ProductRow.currency,
 )
@@ -64,17 +66,12 @@ class Stock:
 
     async def offers(self, lines: Sequence[OrderLine]) -> list[Offer | None]:
         """What each line names, None where nothing on sale has that id or SKU; their products are locked."""
-        ids = [line.variant_id for line in lines if line.variant_id is not None and is_storable(line.variant_id)]
-        skus = [line.sku for line in lines if line.sku is not None and is_storable(line.sku)]
-        named, also, locked = numbered("id", ids), numbered("sku", skus), dict[str, str]()
+        named, also = _values_of(lines)
+        locked = dict[str, str]()
         if self._session.get_bind().dialect.name != "sqlite":  # where whoever writes holds everything
             rows = await _locking(len(named), len(also)).run(self._session, named | also)
             locked = numbered("locked", [product_id for (product_id,) in rows])
-        statement = _offered(len(named), len(also), len(locked))
-        offers = [_offer(*row) for row in await statement.run(self._session, named | also | locked)]
-        by_id = {offer.variant_id: offer for offer in offers}
-        by_sku = {offer.sku: offer for offer in offers}
-        return [by_id.get(line.variant_id or "") if line.sku is None else by_sku.get(line.sku) for line in lines]
+        return await _found(self._session, lines, named, also, locked)
 
     async def take(self, quantities: Mapping[str, int]) -> dict[str, int | None]:
         """Takes so many of each variant where there are enough, and says what is left of it (None: untracked).
@@ -107,6 +104,32 @@ class Stock:
         statement = select(ProductRow.id, ProductRow.status).where(ProductRow.id.in_(product_ids))
         rows = await self._session.execute(statement.order_by(ProductRow.id).with_for_update())
         return {row.id: row.status == "active" for row in rows}
+
+
+async def offers_now(session: ReadSession, lines: Sequence[OrderLine]) -> list[Offer | None]:
+    """As `Stock.offers`, of what may change at any moment: nothing is locked."""
+    named, also = _values_of(lines)
+    return await _found(session, lines, named, also, {})
+
+
+def _values_of(lines: Sequence[OrderLine]) -> tuple[dict[str, str], dict[str, str]]:
+    ids = [line.variant_id for line in lines if line.variant_id is not None and is_storable(line.variant_id)]
+    skus = [line.sku for line in lines if line.sku is not None and is_storable(line.sku)]
+    return numbered("id", ids), numbered("sku", skus)
+
+
+async def _found(
+    session: ReadSession,
+    lines: Sequence[OrderLine],
+    named: dict[str, str],
+    also: dict[str, str],
+    locked: dict[str, str],
+) -> list[Offer | None]:
+    statement = _offered(len(named), len(also), len(locked))
+    offers = [_offer(*row) for row in await statement.run(session, named | also | locked)]
+    by_id = {offer.variant_id: offer for offer in offers}
+    by_sku = {offer.sku: offer for offer in offers}
+    return [by_id.get(line.variant_id or "") if line.sku is None else by_sku.get(line.sku) for line in lines]
 
 
 def _named(ids: int, skus: int) -> ColumnElement[bool]:
@@ -158,8 +181,9 @@ def _offer(
     options: dict[str, str],
     price: int,
     stock: int | None,
+    weight_grams: int | None,
     title: str,
     currency: str,
 ) -> Offer:
     named = title if options == SINGLE_VARIANT else f"{title} - {' / '.join(options.values())}"
-    return Offer(variant_id, product_id, sku, named, Money(price, currency), stock)
+    return Offer(variant_id, product_id, sku, named, Money(price, currency), stock, weight_grams)

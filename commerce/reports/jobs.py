@@ -50,7 +50,7 @@ async def make_sales_report(run: JobRun, args: SalesArgs) -> dict[str, Any]:
     report, resources = SalesReport(args.start, args.end, args.group_by, args.format), run.resources
     async with draft(resources.settings.data.data_dir) as file:
         writer = ReportWriter(file, report)
-        async with resources.database.read() as session:
+        async with resources.database.read_report() as session:
             async for rows in sales(session, report):
                 await writer.write(rows)
                 await run.progress(0.5, f"{writer.rows} rows")

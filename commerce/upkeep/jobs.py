@@ -1,4 +1,4 @@
-"""The job that forgets: events, idempotency keys, sign-ins, finished jobs, their files, images that nothing shows."""
+"""The job that forgets: events, idempotency keys, quotes, sign-ins, finished jobs, their files, images nobody shows."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ import structlog
 
 from commerce.accounts import sign_in, tickets
 from commerce.media.orphans import remove_orphans
+from commerce.shipping import quotes
 from commerce.usage.repository import forget_unused
 from commerce.webhooks import redelivery
 from core import eventlog, idempotency
@@ -27,6 +28,7 @@ Chore = Callable[[WriteSession, datetime], Awaitable[int | None]]
 CHORES: Mapping[str, Chore] = {
     "events": lambda session, now: eventlog.trim(session, now - eventlog.RETENTION),
     "idempotency_keys": idempotency.forget_expired,
+    "shipping_quotes": lambda session, now: quotes.forget_old(session, now - quotes.RETENTION),
     "sign_ins": sign_in.forget_expired,
     "tickets": tickets.forget_expired,
     "uses": forget_unused,

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Protocol
 
-import httpcore
+import httpcore2
 import structlog
 from prometheus_client import Histogram
 
@@ -66,7 +66,7 @@ class Sender:
 
     def __init__(
         self,
-        network: httpcore.AsyncNetworkBackend,
+        network: httpcore2.AsyncNetworkBackend,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
         tls: ssl.SSLContext | None = None,
@@ -85,7 +85,7 @@ class Sender:
             error: str | None = f"no answer within {self._timeout:g} s"
         except ForbiddenAddress as refused:
             error = str(refused)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as failure:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as failure:
             error = f"{type(failure).__name__}: {failure}".rstrip(": ")
         else:
             error = None
@@ -101,8 +101,8 @@ class Sender:
         WEBHOOK_SECONDS.labels(outcome).observe(seconds)
         return answer
 
-    def _pool(self) -> httpcore.AsyncConnectionPool:
-        return httpcore.AsyncConnectionPool(
+    def _pool(self) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
             ssl_context=self._tls or _tls(), max_connections=1, network_backend=self._network
         )
 
@@ -115,7 +115,7 @@ class _Exchange:
         self.retry_after: timedelta | None = None
         self.body = b""
 
-    async def run(self, pool: httpcore.AsyncConnectionPool, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def run(self, pool: httpcore2.AsyncConnectionPool, url: str, headers: Mapping[str, str], body: bytes) -> None:
         async with pool, pool.stream("POST", url, headers=list(headers.items()), content=body) as response:
             given = {name.lower(): value for name, value in response.headers}
             self.retry_after = _retry_after(given.get(b"retry-after"))

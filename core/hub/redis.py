@@ -4,7 +4,9 @@ While Redis is away each process goes on by its own looks; when it is back every
 """
 
 import asyncio
+import random
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -21,15 +23,17 @@ from core.hub.memory import MemoryHub
 
 log = structlog.get_logger("portico.hub")
 _CHANNEL = "portico:wake"
-_AGAIN_SECONDS = 1.0
+_AGAIN_SECONDS = 0.5  # after Redis went away; twice as long each time that it is not back, up to ten times
+_LONGEST = 10
 _CANCEL_SECONDS = 0.2
 _QUIET_SECONDS = 10.0  # after which the connection is asked whether it is there, and as long for its answer
+_PING_SECONDS = 2.0  # for who asks us whether Redis is there
 
 
 async def check(url: str) -> None:
     """Raises HubUnavailable where Redis does not answer."""
     async with _client(url) as client:
-        await _ping(client, _QUIET_SECONDS)
+        await _ping(client)
 
 
 def _client(url: str) -> redis.asyncio.Redis:
@@ -38,9 +42,9 @@ def _client(url: str) -> redis.asyncio.Redis:
     return client
 
 
-async def _ping(client: redis.asyncio.Redis, seconds: float) -> None:
+async def _ping(client: redis.asyncio.Redis) -> None:
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(_PING_SECONDS):
             await client.ping()
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
         raise HubUnavailable("Redis does not answer") from error
@@ -58,6 +62,7 @@ class RedisHub:
         self._redis = _client(url)
         self._quiet_seconds = quiet_seconds
         self._again_seconds = again_seconds
+        self._longest_pause = again_seconds * _LONGEST
         self._closed = False
         self._own = secrets.token_hex(8)
         self._here = MemoryHub()
@@ -83,7 +88,7 @@ class RedisHub:
         await self._redis.aclose()
 
     async def ping(self) -> None:
-        await _ping(self._redis, self._quiet_seconds)
+        await _ping(self._redis)
 
     def publish(self, topic: str) -> None:
         self._here.publish(topic)
@@ -94,12 +99,17 @@ class RedisHub:
         return self._here.subscribe(topic, wake)
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
         while not self._closed:
+            began = time.monotonic()
             try:
                 await work()
             except (RedisError, OSError) as error:
                 log.warning("redis_away", reason=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(self._again_seconds)
+                failures = 0 if time.monotonic() - began > self._longest_pause else failures + 1
+                # Not all processes at the same moment.
+                pause = min(self._again_seconds * 2**failures, self._longest_pause) * random.uniform(0.5, 1)  # noqa: S311
+                await asyncio.sleep(pause)
 
     async def _tell(self) -> None:
         while True:

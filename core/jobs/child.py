@@ -52,7 +52,7 @@ async def _carry_out(assignment: "Assignment") -> bytes:
     _end_with_stdin()
     configure_logging()
     job = getattr(import_module(assignment.module), assignment.function)
-    async with open_resources(assignment.settings) as resources:
+    async with open_resources(assignment.settings, jobs=True) as resources:
         run = JobRun(
             resources,
             slots_of(resources.settings, resources.database, assignment.lease_seconds),

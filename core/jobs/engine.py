@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core.jobs.registry import Queue
+from core.postgresql import libpq_options
 
 _APPLICATION = "portico"
 _VERSION = "1"  # of the one workflow below; DBOS's own, a hash of the code, strands what waits at a deploy
@@ -33,12 +34,11 @@ RunJob = Callable[[str, int], Awaitable[None]]
 
 
 def sync_url(url: URL) -> str:
-    """DBOS's driver is another: SQLite's own, and psycopg, which says sslmode where asyncpg says ssl."""
+    """DBOS's driver is another: SQLite's own, and psycopg."""
     if url.get_backend_name() == "sqlite":
         plain = url.set(drivername="sqlite")
     else:
-        query = {("sslmode" if name == "ssl" else name): value for name, value in url.query.items()}
-        plain = url.set(drivername="postgresql", query=query)
+        plain = url.set(drivername="postgresql", query=libpq_options(url.query))
     return plain.render_as_string(hide_password=False)
 
 

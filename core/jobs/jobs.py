@@ -43,6 +43,15 @@ async def engine_versions(database: Database) -> tuple[str | None, str]:
         return await session.scalar(select(JobEngineRow.version)), version("dbos")
 
 
+def is_behind(present: str | None, needed: str) -> bool:
+    """Of versions of DBOS, which takes newer tables than its own too."""
+    return present is None or _numbers(present) < _numbers(needed)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
+
+
 class Jobs:
     """Per process. Nothing of DBOS is loaded before the first use, or `warm`."""
 
@@ -55,11 +64,11 @@ class Jobs:
         self.wakers: set[Callable[[str], None]] = set()
 
     async def prepare(self) -> None:
-        """Makes DBOS's tables where they are missing or of another version. Call it after the migrations, and in no
+        """Makes DBOS's tables where they are missing or of an older version. Call it after the migrations, and in no
         transaction: on SQLite it would wait for itself. Raises DatabaseUnavailable.
         """
         present, needed = await engine_versions(self._database)
-        if present == needed:
+        if not is_behind(present, needed):
             return
         made = await asyncio.to_thread((await self.warm()).migrate)
         async with self._database.write() as session:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
+from core.bulkheads import Overloaded
 from core.context import current_request
 from core.errors import (
     AppError,
@@ -159,13 +160,15 @@ def failure_of(exc: Exception) -> Failure:
 
 
 def report(failure: Failure, *, response_started: bool = False) -> None:
-    """Logs a failure once: bugs with their traceback, what is away as a warning; the rest on the access line."""
+    """Logs a failure once: bugs with their traceback, what is away as a warning; the rest, and who was one too many, on
+    the access line.
+    """
     context = current_request()
     if context is not None:
         context.error_code = failure.error.code
     if failure.status == _INTERNAL_ERROR or (response_started and not isinstance(failure.cause, AppError)):
         log.error("internal_error", response_started=response_started, exc_info=failure.cause)
-    elif response_started or isinstance(failure.error, Unavailable):
+    elif response_started or (isinstance(failure.error, Unavailable) and not isinstance(failure.error, Overloaded)):
         reason = failure.cause.__cause__ or failure.cause
         log.warning(failure.error.code, response_started=response_started, reason=f"{type(reason).__name__}: {reason}")
 

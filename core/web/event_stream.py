@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from core.streams.broadcast import SLOW
+from core.web.leaving import until_left
 from core.web.middleware.head import is_head
 
 _CHUNK = 64 * 1024  # what a client that does not read can hold of us, beside the server's buffer of as much
@@ -55,23 +56,8 @@ class EventStreamResponse(StreamingResponse):
             first = b"" if is_head(scope) else await anext(self._pieces)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if not is_head(scope):
-                await self._until_left(first, receive, send)
+                await until_left(self._send(first, send), receive)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _until_left(self, first: bytes, receive: Receive, send: Send) -> None:
-        """Raises ClientDisconnect, and what the generator raises."""
-        sending = asyncio.create_task(self._send(first, send))
-        leaving = asyncio.create_task(_left(receive))
-        try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            done = sending.done()
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.wait((sending, leaving))
-        if not done:
-            raise ClientDisconnect
-        await sending
 
     async def _send(self, first: bytes, send: Send) -> None:
         chunk: bytes | None = first
@@ -84,8 +70,3 @@ class EventStreamResponse(StreamingResponse):
                 raise ClientDisconnect from None
             await asyncio.sleep(0)
             chunk = await anext(self._pieces, None)
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from anyio import to_thread
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from core.drafts import draft
 from core.errors import FieldError, Invalid
+from core.threads import in_thread
 from core.web.bodies import is_gzipped
 from core.web.errors import ContentTooLarge, UnsupportedMediaType
 
@@ -66,8 +66,8 @@ async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
 
 async def _filled(sink: "_Sink", chunks: AsyncIterator[bytes]) -> "_Sink":
     async for chunk in chunks:
-        await to_thread.run_sync(sink.take, chunk)
-    await to_thread.run_sync(sink.finish)
+        await in_thread(sink.take, chunk)
+    await in_thread(sink.finish)
     return sink
 
 

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import typer
 
+from core.backup import BackupFailed
 from core.database import Database
 from core.errors import AppError
 from core.logging import flush_logs
@@ -25,7 +26,7 @@ def refusals() -> Iterator[None]:
     """What the world may do wrong, as one line."""
     try:
         yield
-    except (SettingsError, DataDirInUse) as error:
+    except (SettingsError, DataDirInUse, BackupFailed) as error:
         refuse(str(error))
     except AppError as error:
         cause = f" ({error.__cause__.__cause__ or error.__cause__})" if error.__cause__ else ""
@@ -56,13 +57,13 @@ async def upgrade(database: Database) -> bool:
 
 @asynccontextmanager
 async def current_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database at the newest schema: embedded mode brings it there, a shared one is somebody's decision."""
+    """The database at this program's schema or a newer: embedded mode brings it there, a shared one somebody must."""
     from commerce.schema import migrations  # noqa: PLC0415  Alembic is slow to load
     from core.resources import open_database  # noqa: PLC0415
 
     async with open_database(settings) as database:
         if settings.embedded:
             await migrations().upgrade(database)
-        elif await migrations().current(database) != migrations().head():
+        elif migrations().is_behind(await migrations().current(database)):
             refuse("the database's schema is not current; run `portico db upgrade` first")
         yield database

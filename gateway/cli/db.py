@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli import console
-from gateway.cli.console import refusals, settings_or_refuse
+from gateway.cli.console import refusals, refuse, settings_or_refuse
 
 app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 Json = Annotated[bool, typer.Option("--json", help="As a JSON object.")]
@@ -59,3 +60,20 @@ def check() -> None:
 
     with refusals():
         typer.echo(f"current: {asyncio.run(run())}")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; it must not be there yet.")],
+) -> None:
+    """Copy an SQLite database to FILE, also while a server works on it. Files and secrets lie beside it in DATA_DIR."""
+    from sqlalchemy import make_url  # noqa: PLC0415  slow to load
+
+    from core.backup import back_up  # noqa: PLC0415
+
+    settings = settings_or_refuse()
+    if not settings.embedded:
+        refuse("this database is PostgreSQL's: back it up with pg_dump, or by archiving its log (docs/operations.md)")
+    with refusals():
+        size = back_up(Path(make_url(settings.database_url).database or ""), file)
+    typer.echo(f"{file}: {size:,} bytes")

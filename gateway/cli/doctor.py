@@ -4,16 +4,24 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import AppError
+from core.errors import AppError, Unavailable
 from core.health import Check
 from core.settings import Settings
 from gateway.cli.console import settings_or_refuse
 
+if TYPE_CHECKING:
+    from core.database import Database
+    from core.replica import Replica
+
 _LONGEST_LINE = 200
+_CONNECTIONS = (
+    "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
+    " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
+)
 Probe = Callable[[], Awaitable[str]]  # what there is to say; raises AppError or OSError for what is wrong
 
 
@@ -64,9 +72,11 @@ async def _of_database(settings: Settings) -> list[Check]:
     from gateway.lifespan import schema_probe  # noqa: PLC0415  Alembic is slow to load
 
     try:
-        database = Database(settings.database_url)
+        database = Database(settings.database_url, replica_url=settings.data.database_replica_url)
     except OSError as error:  # the folder of an SQLite file cannot be made
         return [Check(name, False, 0, str(error)) for name in ("database", "schema", "jobs")]
+
+    replica = database.replica
 
     async def jobs() -> str:
         await schema_probe(database)()
@@ -76,12 +86,39 @@ async def _of_database(settings: Settings) -> list[Check]:
 
     try:
         return [
-            await _checked("database", _silent(database.ping)),
+            await _checked("database", lambda: _connections(database, settings)),
+            *([] if replica is None else [await _checked("replica", lambda: _replica(replica))]),
             await _checked("schema", _silent(schema_probe(database))),
             await _checked("jobs", jobs),
         ]
     finally:
         await database.close()
+
+
+async def _connections(database: "Database", settings: Settings) -> str:
+    """How many connections a process may take, of those that the server has. PostgreSQL's, for SQLite has no such
+    limit.
+    """
+    from sqlalchemy import text  # noqa: PLC0415  slow to load, as this
+
+    from core.resources import limits_of  # noqa: PLC0415
+
+    await database.ping()
+    if database.dialect == "sqlite":
+        return ""
+    async with database.read() as session:
+        everybody, used = (await session.execute(text(_CONNECTIONS))).one()
+    each, told = limits_of(settings).total, f"{used} of {everybody} connections in use"
+    if each > everybody:
+        raise Unavailable(f"{told}; one process alone may take {each} for requests")
+    return f"{told}; a process may take {each} for requests: {everybody // each} of them, or a pooler"
+
+
+async def _replica(replica: "Replica") -> str:
+    _, reason = await replica.look()
+    if reason:
+        raise Unavailable(reason)
+    return ""
 
 
 async def _redis(url: str) -> str:

@@ -71,9 +71,8 @@ def _serving(listen: Listen) -> Iterator[None]:
 
 
 async def _work(settings: Settings) -> None:
-    from core.database import Database  # noqa: PLC0415
     from core.logging import configure_logging  # noqa: PLC0415  slow to load, as these
-    from core.resources import open_resources  # noqa: PLC0415
+    from core.resources import background_database, open_resources  # noqa: PLC0415
     from core.tailer import Tailer  # noqa: PLC0415
     from gateway.working import job_worker  # noqa: PLC0415
 
@@ -84,8 +83,8 @@ async def _work(settings: Settings) -> None:
     async with current_database(settings):  # refuses a schema that is behind
         pass
     async with (
-        open_resources(settings) as resources,
-        Tailer(Database(resources.settings.database_url), resources.hub) as tailer,
+        open_resources(settings, jobs=True) as resources,
+        Tailer(background_database(resources.settings, jobs=True), resources.hub) as tailer,
         job_worker(resources, tailer),
     ):
         typer.echo("Portico works on jobs; SIGTERM drains")

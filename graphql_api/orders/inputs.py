@@ -39,16 +39,22 @@ class PlaceOrderInput:
         default=None, description="Without one, the best promotion that needs no code applies."
     )
     shipping: MoneyInput | None = strawberry.field(default=None, description="For sending it; nothing without it.")
+    shipping_quote_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Instead of `shipping`: the id of an option of a shipping quote (`POST "
+        "/public/v1/shipping-quotes`), or of the quote, which means its cheapest option.",
+    )
 
 
 def place_command(given: PlaceOrderInput, currency: str) -> commands.PlaceOrder:
     """The same as REST's for the same request, or no key would be known on both. Raises Invalid."""
     shipping = given.shipping
+    price = money.Money(shipping.amount, shipping.currency or currency) if shipping else None
     return commands.PlaceOrder(
         lines=tuple(_line(index, line) for index, line in enumerate(given.lines)),
         email=given.email,
         promotion_code=given.promotion_code,
-        shipping=money.Money(shipping.amount, shipping.currency or currency) if shipping else None,
+        shipping=commands.shipping_asked(price, given.shipping_quote_id),
     )
 
 

@@ -84,7 +84,8 @@ class Connection:
             texts: list[ColumnElement[Any]] = [self._projection.json(shape, dialect) for shape in self._shapes]
             if self._shows_cursors:
                 texts += [cast(keys["shown"], Text), keys["id"]]
-            found.append(page.with_only_columns(*texts or [keys["id"]]))
+            # What is inside of products alone, such as their images, names no table by itself.
+            found.append(page.with_only_columns(*texts or [keys["id"]], maintain_column_froms=True))
         if self._shows_total:
             counted = source.count(bind)
             found.append(counted.with_only_columns(cast(counted.selected_columns[0], Text)))

@@ -21,6 +21,7 @@ from commerce.accounts.repository import AccountRepository
 from commerce.accounts.sign_in import SignIn
 from core.errors import Invalid, RateLimited, Unauthenticated
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
+from core.ratelimit import LimitsUnavailable
 from core.web.dependencies import ClientAddressDep, ReadSessionDep, ResourcesDep
 from public_api.accounts.schemas import (
     Me,
@@ -54,7 +55,9 @@ SignInDep = Annotated[SignIn, Depends(get_sign_in)]
     status_code=201,
     response_model=Registered,
     summary="Register",
-    responses=problems(Invalid, InvalidAccount, EmailTaken, IdempotencyKeyReused, IdempotencyInProgress, RateLimited),
+    responses=problems(
+        Invalid, InvalidAccount, EmailTaken, IdempotencyKeyReused, IdempotencyInProgress, RateLimited, LimitsUnavailable
+    ),
 )
 async def register(
     body: Register, principal: PrincipalDep, once: OnceDep, resources: ResourcesDep, address: ClientAddressDep
@@ -70,7 +73,7 @@ async def register(
     "/auth/token",
     response_model=Token,
     summary="Sign in",
-    responses=problems(Invalid, InvalidCredentials, RateLimited),
+    responses=problems(Invalid, InvalidCredentials, RateLimited, LimitsUnavailable),
 )
 async def sign_in(
     response: Response,

@@ -5,8 +5,9 @@ from datetime import datetime
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from commerce.accounts.throttling import admit_ticket
 from commerce.accounts.tickets import Use, issue_ticket
-from core.errors import Invalid, Unauthenticated
+from core.errors import Invalid, RateLimited, Unauthenticated
 from core.web.dependencies import ResourcesDep, WriteSessionDep
 from public_api.auth import SomebodyDep
 from public_api.errors import problems
@@ -32,7 +33,7 @@ class Ticket(BaseModel):
     status_code=201,
     response_model=Ticket,
     summary="Get a ticket for a stream",
-    responses=problems(Invalid, Unauthenticated),
+    responses=problems(Invalid, Unauthenticated, RateLimited),
 )
 async def create_ticket(
     response: Response,
@@ -48,6 +49,7 @@ async def create_ticket(
     whenever the EventSource comes back, until the access token that asked for it expires, for an API key 15 minutes;
     one stream at a time, the newest.
     """
+    await admit_ticket(resources.limiter, principal)
     made = await issue_ticket(session, resources.clock, principal, (body or TicketRequest()).use)
     response.headers["Cache-Control"] = "no-store"
     return Ticket(ticket=made.ticket, use=made.use, expires_at=made.expires_at)

@@ -69,9 +69,9 @@ async def get_caller(
     address: ClientAddressDep,
 ) -> Principal:
     if query.ticket is not None:
-        finding = principal_of_ticket(query.ticket, "events", resources)
+        finding = principal_of_ticket(query.ticket, "events", resources, address)
     else:
-        finding = principal_for(token, resources, "public")
+        finding = principal_for(token, resources, "public", address)
     return await charged(request, resources, address, finding)
 
 

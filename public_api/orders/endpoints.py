@@ -17,6 +17,12 @@ from commerce.orders.errors import (
 )
 from commerce.orders.service import OrderService
 from commerce.promotions.errors import PromotionNotApplicable
+from commerce.shipping.errors import (
+    ShippingQuoteExpired,
+    ShippingQuoteMismatch,
+    ShippingQuoteUsed,
+    UnknownShippingQuote,
+)
 from core.errors import Invalid
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.money import CurrencyMismatch
@@ -84,6 +90,10 @@ def _answers(status: int, description: str, order_id: str = "/id") -> dict[int |
             UnknownVariant,
             PromotionNotApplicable,
             CurrencyMismatch,
+            UnknownShippingQuote,
+            ShippingQuoteMismatch,
+            ShippingQuoteExpired,
+            ShippingQuoteUsed,
         ),
     },
 )

@@ -131,6 +131,12 @@ class OrderCreate(_Input):
         None, description="In any case; without it the best promotion that needs no code.", examples=["SPRING"]
     )
     shipping: MoneyInput | None = Field(None, description="Nothing, if it is left out.")
+    shipping_quote_id: str | None = Field(
+        None,
+        description="Instead of `shipping`: the id of an option of a shipping quote, or of the quote, which means its "
+        "cheapest option. Good for one order of the quote's lines, until it expires.",
+        examples=["quote_01jd0a3v5te8zr9k1m2n3p4q5r-1"],
+    )
 
 
 class PaymentAmount(_Input):
@@ -195,13 +201,14 @@ def order_schema(order: entities.Order) -> Order:
 
 
 def place_command(body: OrderCreate, currency: str) -> commands.PlaceOrder:
-    """The same as GraphQL's for the same request, or no key would be known on both."""
+    """The same as GraphQL's for the same request, or no key would be known on both. Raises Invalid."""
     shipping = body.shipping
+    price = money.Money(shipping.amount, shipping.currency or currency) if shipping else None
     return commands.PlaceOrder(
         lines=tuple(commands.OrderLine(line.quantity, line.variant_id, line.sku) for line in body.lines),
         email=body.email,
         promotion_code=body.promotion_code,
-        shipping=money.Money(shipping.amount, shipping.currency or currency) if shipping else None,
+        shipping=commands.shipping_asked(price, body.shipping_quote_id),
     )
 
 

@@ -77,7 +77,9 @@ One log of what happens, followed by channels: each event comes once and in orde
 * **Credentials** come before the handshake ends: `Authorization: Bearer`, or the subprotocol `bearer.<token>` (offer
   `{SUBPROTOCOL}` beside it), or `?ticket=` with a ticket of `POST /public/v1/tickets`, good once and for 30 seconds.
   Without them, or from a page of a foreign origin, the answer is HTTP: 401, 403, 429 or 503, with problem details.
-* **Frames** are JSON objects in text messages, told apart by `type`.
+* **Frames** are JSON objects in text messages, told apart by `type`. Each that you send spends a point of your
+  budget, `send` ten, `pong` none. Where none are left it is answered with the error `quota_exceeded` and not carried
+  out; after ten more of them the socket is closed with 4429.
 * **Channels** are:
 {{channels}}
 * **Resuming**: subscribe with `after`, the id of the last event that you have. Where it is too old, a `reset` comes.

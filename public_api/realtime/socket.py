@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, WebSocket
 
@@ -11,12 +11,13 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import Principal, Scope
 from commerce.accounts.tickets import principal_of_ticket
 from commerce.accounts.watch import ended
+from core.budget import READ_POINTS, WRITE_POINTS, QuotaExceeded
 from core.web.dependencies import ClientAddressDep, ResourcesDep
 from core.web.sockets.connection import FrameSocket
 from core.web.sockets.handshake import bearer_token, check_origin
 from core.web.sockets.sockets import SocketsDep
 from public_api.auth import RequireScope, RequireSomebody, WatchDep, charged
-from public_api.realtime.frames import FROM_CLIENT
+from public_api.realtime.frames import FROM_CLIENT, Send
 
 
 async def get_socket_principal(
@@ -29,9 +30,9 @@ async def get_socket_principal(
     sockets.require_running()
     token, ticket = bearer_token(websocket), websocket.query_params.get("ticket")
     if token is None and ticket is not None:
-        finding = principal_of_ticket(ticket, "websocket", resources)
+        finding = principal_of_ticket(ticket, "websocket", resources, address)
     else:
-        finding = principal_for(token, resources, "public")
+        finding = principal_for(token, resources, "public", address)
     return await charged(websocket, resources, address, finding)
 
 
@@ -59,12 +60,20 @@ class Doorkeeper:
     websocket: WebSocket
     sockets: SocketsDep
     watch: WatchDep
+    resources: ResourcesDep
 
     @asynccontextmanager
     async def let_in(self, principal: Principal) -> AsyncIterator[FrameSocket]:
         """Accepts. The socket ends with the credential. Raises TooManyStreams before it accepts."""
+
+        async def charge(frame: Any) -> None:
+            points = WRITE_POINTS if isinstance(frame, Send) else READ_POINTS
+            verdict = await self.resources.budget.spend(principal.name, points)
+            if not verdict.allowed:
+                raise QuotaExceeded(points, verdict)
+
         async with self.sockets.accept(
-            self.websocket, FROM_CLIENT, key=principal.name, expires_at=principal.expires_at
+            self.websocket, FROM_CLIENT, key=principal.name, expires_at=principal.expires_at, charge=charge
         ) as socket:
             with ExitStack() as stack:
                 stack.callback(self.watch.follow(principal, lambda how: socket.expire(ended(how))))

@@ -11,7 +11,10 @@ from sqlalchemy import Connection, text
 
 import commerce.schema
 from commerce.schema import METADATA, migrations
+from core.clock import SystemClock
 from core.database import Database, DatabaseUnavailable
+from core.jobs.jobs import Jobs, engine_versions, is_behind
+from core.jobs.models import JobEngineRow
 
 
 def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
@@ -47,6 +50,33 @@ async def test_second_upgrade_does_nothing(empty_database: Database) -> None:
 
     assert (first, second) == (True, False)
     assert await migrations().current(empty_database) == migrations().head()
+
+
+async def test_schema_of_a_newer_program_is_left_as_it_is(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    assert not await migrations().upgrade(database)
+    assert await migrations().current(database) == "9999"
+
+
+@pytest.mark.parametrize(
+    ("present", "behind"),
+    [(None, True), ("3.4.0", False), ("3.3.9", True), ("3.4.1", False), ("3.10.0", False), ("2.99.0", True)],
+)
+def test_tables_of_jobs_are_behind_where_they_are_older(present: str | None, behind: bool) -> None:
+    assert is_behind(present, "3.4.0") is behind
+
+
+async def test_tables_of_jobs_of_a_newer_program_are_left_as_they_are(database: Database) -> None:
+    async with database.write() as session:
+        await session.merge(JobEngineRow(id=1, version="999.0"))
+
+    jobs = Jobs(database, SystemClock())
+    await jobs.prepare()
+    await jobs.close()
+
+    assert (await engine_versions(database))[0] == "999.0"
 
 
 def test_files_of_revisions_are_named_in_the_order_that_alembic_finds() -> None:

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator
 
-import httpcore
+import httpcore2
 import pytest
 
 from core.outbound import ForbiddenAddress, GuardedNetwork, Resolve, is_public, resolve
@@ -25,7 +25,7 @@ PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "172.15.0.1", "172.32.0.1", "19
 PUBLIC += ["2606:4700::1111", "2a00:1450:4001:80b::200e", "2001:4860:4860::8888"]
 
 
-class Network(httpcore.AsyncNetworkBackend):
+class Network(httpcore2.AsyncNetworkBackend):
     """Below the guard: notes the addresses, and connects to `port` of this machine, if there is one."""
 
     def __init__(self, port: int | None = None, failing: int = 0) -> None:
@@ -40,11 +40,11 @@ class Network(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109
         local_address: str | None = None,
         socket_options: object = None,  # noqa: ARG002
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         self.connected.append((host, port))
         if self._port is None or len(self.connected) <= self._failing:
-            raise httpcore.ConnectError("nobody is there")
-        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", self._port, timeout, local_address)
+            raise httpcore2.ConnectError("nobody is there")
+        return await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", self._port, timeout, local_address)
 
 
 def names(*answers: list[str]) -> Resolve:
@@ -93,7 +93,7 @@ async def test_connection_goes_to_the_address_that_was_checked() -> None:
     network = Network()
     guard = GuardedNetwork(allow_private=False, resolve=names(["8.8.8.8"], ["127.0.0.1"]), network=network)
 
-    with pytest.raises(httpcore.ConnectError, match="nobody is there"):
+    with pytest.raises(httpcore2.ConnectError, match="nobody is there"):
         await guard.connect_tcp("rebinding.example.com", 443)
     with pytest.raises(ForbiddenAddress):
         await guard.connect_tcp("rebinding.example.com", 443)
@@ -131,7 +131,7 @@ async def test_second_address_is_tried_when_the_first_does_not_answer(listener: 
 async def test_every_way_to_write_this_machine_is_forbidden_in_production(host: str, listener: int) -> None:
     guard = GuardedNetwork(allow_private=False)
 
-    with pytest.raises(httpcore.ConnectError):
+    with pytest.raises(httpcore2.ConnectError):
         await guard.connect_tcp(host, listener)
 
 
@@ -144,7 +144,7 @@ async def test_private_addresses_are_allowed_in_development(listener: int) -> No
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "..", "\udcff"])
 async def test_what_can_be_no_name_has_no_address(host: str) -> None:
-    with pytest.raises(httpcore.ConnectError):
+    with pytest.raises(httpcore2.ConnectError):
         await GuardedNetwork(allow_private=False).connect_tcp(host, 443)
 
 
@@ -153,7 +153,7 @@ async def test_name_without_an_address_cannot_be_connected_to() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     for resolver in (unknown, names([])):
-        with pytest.raises(httpcore.ConnectError, match="has no address"):
+        with pytest.raises(httpcore2.ConnectError, match="has no address"):
             await GuardedNetwork(allow_private=False, resolve=resolver).connect_tcp("nowhere.example", 443)
 
 

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.settings import DataSettings, ServerSettings, Settings, SettingsError, load_settings, with_embedded_secrets
+from core.settings import (
+    CarrierSettings,
+    DataSettings,
+    ServerSettings,
+    Settings,
+    SettingsError,
+    load_settings,
+    with_embedded_secrets,
+)
 
 POSTGRES = "postgresql+asyncpg://portico:hunter2hunter2@db/portico"
 # Every name of the contract, with a value that a person would give it, the group it belongs to and what it becomes.
@@ -32,8 +40,25 @@ DOCUMENTED = [
     ("GRAPHQL_PLANS", "false", "server", False),
     ("METRICS_TOKEN", "a-token-of-sixteen-characters", "server", SecretStr("a-token-of-sixteen-characters")),
     ("OTLP_ENDPOINT", "http://collector:4318/", "server", "http://collector:4318/"),
+    ("PUBLIC_RUNNING", "200", "capacity", 200),
+    ("PUBLIC_WAITING", "0", "capacity", 0),
+    ("PUBLIC_RESERVED", "1", "capacity", 1),
+    ("INTERNAL_RUNNING", "3", "capacity", 3),
+    ("INTERNAL_WAITING", "4", "capacity", 4),
+    ("GRAPHQL_RUNNING", "5", "capacity", 5),
+    ("GRAPHQL_WAITING", "6", "capacity", 6),
+    ("QUEUE_SECONDS", "0.5", "capacity", 0.5),
+    ("AUDIENCE_THREADS", "2", "capacity", 2),
     ("CURRENCY", "EUR", "shop", "EUR"),
-    ("CARRIERS", '[{"name": "fast"}]', "shop", [{"name": "fast"}]),
+    ("COUNTRY", "DE", "shop", "DE"),
+    (
+        "CARRIERS",
+        '[{"name": "fast", "url": "https://fast.example/quotes", "headers": {"X-Key": "k"}}]',
+        "shop",
+        (CarrierSettings(name="fast", url="https://fast.example/quotes", headers={"X-Key": "k"}),),
+    ),
+    ("QUOTE_SECONDS", "1.5", "shop", 1.5),
+    ("UPSTREAM_PROXY", "http://proxy:3128/", "shop", "http://proxy:3128/"),
     ("SMTP_URL", "smtp://mail:25", "mail", SecretStr("smtp://mail:25")),
     ("LLM_BASE_URL", "http://llm:8080/v1", "assistant", "http://llm:8080/v1"),
     ("LLM_API_KEY", "sk-1", "assistant", SecretStr("sk-1")),
@@ -170,6 +195,46 @@ def test_bad_value_is_named_on_one_line_and_not_repeated(
     assert refused.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ('{"url": "https://a.example"}', "0.name: Field required"),
+        ('{"name": "a"}', "0.url: Field required"),
+        ('{"name": "a", "url": "ftp://a.example"}', "0.url: URL scheme should be 'http' or 'https'"),
+        ('{"name": "a", "url": "https://me:hunter2@a.example"}', "0.url: credentials belong in headers"),
+        ('{"name": "a", "url": "https://a.example", "timeout_seconds": 0}', "0.timeout_seconds: "),
+        ('{"name": "a", "url": "https://a.example", "key": "hunter2"}', "0.key: Extra inputs are not permitted"),
+        ('{"name": "a", "url": "https://a.example", "headers": {"Host": "hunter2"}}', "0.headers: Host is not yours"),
+        ('{"name": "a", "url": "https://a.example", "headers": {"X": "hunter2\\n"}}', "0.headers: the value of X is"),
+        ('{"name": "a", "url": "https://a.example", "headers": {"X Y": "hunter2"}}', "0.headers: a header's name"),
+        ('{"name": "Table", "url": "https://a.example"}', "the name table is taken"),
+        ('{"name": "a", "url": "https://a.example"}, {"name": "A", "url": "https://b.example"}', "the name a is taken"),
+    ],
+)
+def test_carrier_that_cannot_be_used_is_told_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, env_file: Path, entry: str, fault: str
+) -> None:
+    monkeypatch.setenv("PORTICO_CARRIERS", f"[{entry}]")
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings(env_file)
+
+    message = str(refused.value)
+    assert message.startswith(f"PORTICO_CARRIERS: {fault}")
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+def test_secrets_of_carriers_are_not_in_the_repr(monkeypatch: pytest.MonkeyPatch, env_file: Path) -> None:
+    entry = '{"name": "a", "url": "https://a.example/?key=hunter2", "headers": {"X-Key": "hunter2"}}'
+    monkeypatch.setenv("PORTICO_CARRIERS", f"[{entry}]")
+
+    settings = load_settings(env_file)
+
+    assert settings.shop.carriers[0].headers["X-Key"].get_secret_value() == "hunter2"
+    assert "hunter2" not in f"{settings!r} {settings.shop.carriers!r} {settings.shop.carriers[0]!r}"
+
+
 def test_secrets_are_not_in_the_repr(monkeypatch: pytest.MonkeyPatch, env_file: Path) -> None:
     for name in ("SECRET_KEY", "METRICS_TOKEN", "LLM_API_KEY"):
         monkeypatch.setenv(f"PORTICO_{name}", "hunter2-hunter2-hunter2")
@@ -274,3 +339,14 @@ def test_no_secret_is_made_with_postgresql(tmp_path: Path) -> None:
 
     assert with_embedded_secrets(settings) == settings
     assert list(tmp_path.iterdir()) == []
+
+
+def test_reads_of_the_public_api_keep_a_place(monkeypatch: pytest.MonkeyPatch, env_file: Path) -> None:
+    monkeypatch.setenv("PORTICO_PUBLIC_RUNNING", "16")
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings(env_file)
+
+    assert str(refused.value) == (
+        "PORTICO_PUBLIC_RESERVED leaves reads no place: it is not below PORTICO_PUBLIC_RUNNING"
+    )

@@ -108,3 +108,50 @@ async def test_what_is_made_anew_is_not_forgotten_with_what_was_made_before() ->
 
     assert await asyncio.gather(*late) == ["second", "second"]
     assert begun == ["second"]
+
+
+class Held:
+    """Is never made; `ended` when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = asyncio.Event()
+
+    async def make(self) -> int:
+        self.begun += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+        return 0
+
+
+async def test_what_need_not_be_finished_ends_with_the_last_who_waits() -> None:
+    flights, held = SingleFlight(), Held()
+    first = asyncio.ensure_future(flights.run("key", held.make, finish=False))
+    second = asyncio.ensure_future(flights.run("key", held.make, finish=False))
+    await asyncio.sleep(0)
+
+    first.cancel()
+    await asyncio.wait([first])
+    assert not held.ended.is_set()
+    second.cancel()
+    await asyncio.wait([second])
+
+    await held.ended.wait()
+    await flights.settle()
+    assert held.begun == 1
+
+
+async def test_who_comes_when_all_have_left_begins_anew() -> None:
+    flights, held, maker = SingleFlight(), Held(), Maker()
+    gone = asyncio.ensure_future(flights.run("key", held.make, finish=False))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+
+    assert await flights.run("key", maker.make, finish=False) == 1
+
+    await asyncio.wait([gone])
+    assert held.begun == 1

@@ -1,4 +1,8 @@
-"""People with an account, signed in at a door: by the product's own way, but for the work of hashing a password."""
+"""People with an account, signed in at a door: by the product's own way, but for the work of hashing a password, and
+the tries, which nobody counts.
+"""
+
+from dataclasses import replace
 
 from commerce.accounts.commands import RegisterUser
 from commerce.accounts.entities import User
@@ -8,6 +12,7 @@ from commerce.accounts.service import AccountService
 from commerce.accounts.sign_in import SignIn
 from commerce.accounts.tokens import Audience
 from core.ids import new_id
+from core.ratelimit.memory import MemoryLimiter
 from core.resources import Resources
 
 PASSWORD = "correct horse battery"
@@ -33,7 +38,7 @@ async def a_user(resources: Resources, role: Role = "customer", email: str = "")
 
 async def signed_in(resources: Resources, user: User, audience: Audience = "public") -> dict[str, str]:
     """The headers of a new sign-in of theirs."""
-    door = SignIn(resources, Passwords(PlainHasher()))
+    door = SignIn(replace(resources, limiter=MemoryLimiter()), Passwords(PlainHasher()))
     tokens = await door.sign_in(user.email, PASSWORD, audience=audience, address="127.0.0.1")
     return {"Authorization": f"Bearer {tokens.access_token}"}
 

@@ -13,12 +13,12 @@ from commerce.accounts.principal import ANONYMOUS
 from commerce.catalog import entities
 from commerce.orders import entities as orders
 from core.database import Database
-from core.repository import MOST_PARAMETERS
 from core.resources import Resources
 from core.settings import Settings
+from core.slices import Slices
 from graphql_api.catalog.types import Category, Image, Product, Variant
 from graphql_api.fields import reads_of
-from graphql_api.loaders import Loaders
+from graphql_api.loaders import MOST_AT_ONCE, Loaders
 from graphql_api.orders.types import Order
 from tests.factories.statements import recorded
 from tests.fixtures.application import key_with
@@ -262,9 +262,9 @@ async def test_children_of_two_lists_are_read_together(ask: Ask, resources: Reso
     assert ["FROM variants" in statement for statement in sent] == [False, False, True]
 
 
-async def test_batch_beyond_what_a_statement_takes_is_read_in_parts(sqlite_database: Database) -> None:
-    loader = Loaders(sqlite_database, ANONYMOUS).products
-    number = MOST_PARAMETERS + 1
+async def test_batch_of_more_than_are_read_at_once_is_read_in_parts(sqlite_database: Database) -> None:
+    loader = Loaders(sqlite_database, ANONYMOUS, Slices()).products
+    number = MOST_AT_ONCE + 1
 
     with recorded(sqlite_database.reader) as sent:
         found = await asyncio.gather(*(loader.load(f"prod_{index}", frozenset({"title"})) for index in range(number)))

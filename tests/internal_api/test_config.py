@@ -48,8 +48,7 @@ def settings(tmp_path: Path) -> Settings:
                     {
                         "name": "Fast",
                         "url": f"https://api.fast.example/?token={SECRETS[6]}",
-                        "api_key": SECRETS[7],
-                        "headers": {"X-Account": SECRETS[8]},
+                        "headers": {"Authorization": f"Bearer {SECRETS[7]}", "X-Account": SECRETS[8]},
                         "timeout_seconds": 2,
                     }
                 ]
@@ -103,9 +102,10 @@ async def test_secrets_are_masked_and_the_rest_is_not(client: httpx2.AsyncClient
             {
                 "name": "Fast",
                 "url": "https://api.fast.example/?token=***",
-                "api_key": "***",
+                "timeout_seconds": 2.0,
                 "headers": "***",
-                "timeout_seconds": 2,
+                "max_price": 1_000_000,
+                "own_network": False,
             }
         ],
         "SMTP_URL": "***",

@@ -10,7 +10,7 @@ from commerce.accounts.models import SignInRow
 from commerce.accounts.passwords import PASSWORDS
 from commerce.accounts.principal import Role
 from commerce.accounts.service import AccountService
-from commerce.accounts.throttling import TRIES_OF_ACCOUNT
+from commerce.limits.zones import SIGN_IN_ACCOUNT
 from core.resources import Resources
 from tests.factories.people import a_user, signed_in, staff
 from tests.fixtures.application import LogEntries, key_with
@@ -84,14 +84,14 @@ async def test_everybody_else_is_refused_in_the_same_words(client: httpx2.AsyncC
 
 async def test_guessing_is_throttled_by_the_account(client: httpx2.AsyncClient, resources: Resources) -> None:
     await registered(resources, "admin")
-    for _ in range(TRIES_OF_ACCOUNT.amount):
+    for _ in range(SIGN_IN_ACCOUNT.amount):
         assert (await sign_in(client, "admin@example.com", "wrong")).status_code == 401
 
     response = await sign_in(client, "admin@example.com")
 
     assert response.status_code == 429
     assert read_error("internal", response).code == "quota_exceeded"
-    assert 0 < int(response.headers["retry-after"]) <= TRIES_OF_ACCOUNT.seconds
+    assert 0 < int(response.headers["retry-after"]) <= SIGN_IN_ACCOUNT.seconds
     assert await sign_ins(resources) == 0
 
 

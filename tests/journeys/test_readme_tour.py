@@ -61,6 +61,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
         registered,
         ordered,
         followed,
+        quoted,
         asked,
         streamed,
         told,
@@ -89,6 +90,8 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert (paid, shipped) == ("paid", "shipped")
     assert re.findall(r'"type":"(order\.\w+)"', followed) == ["order.placed", "order.paid", "order.shipped"]
     assert f"1001,{order},shipped,ada@example.com" in followed
+    assert '"number":1002' in quoted
+    assert '"shipping":{"amount":495,"currency":"USD"}' in quoted
     assert asked.count('"text":"When will it be here?"') == 2
     assert re.search(r"var/outbox/\w+\.eml", told)
     assert '"status":"ok"' in operated

@@ -1,6 +1,5 @@
 """Writes the catalogue as a file, piece by piece: for the command line and for a streamed answer alike."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from commerce.catalog.transfer.json_lines import json_line
 from commerce.catalog.transfer.records import Format
 from commerce.catalog.transfer.shopify_export import CsvWriter
 from core.database import Database
+from core.threads import in_thread
 
 BATCH = 100  # products read, written and held at once
 
@@ -24,7 +24,7 @@ async def export_products(
     """
     write = _json_lines
     if kind == "csv":
-        async with database.read() as session:
+        async with database.read_report() as session:
             repository = ProductRepository(session)
             extras = ExtraNames(set(), set(), set()) if public_only else await repository.extra_names()
             currencies = await repository.currencies()
@@ -33,7 +33,7 @@ async def export_products(
         write = writer.products
     async for products in walk(database, include_unpublished=not public_only, batch=BATCH):
         shown = [_without_extras(product) for product in products] if public_only else products
-        yield await asyncio.to_thread(write, shown)
+        yield await in_thread(write, shown)
 
 
 def _without_extras(product: Product) -> Product:

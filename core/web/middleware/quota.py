@@ -1,13 +1,17 @@
 """What a request spends of its caller's budget, and how its answer tells (draft-ietf-httpapi-ratelimit-headers)."""
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget, QuotaExceeded
-from core.ratelimit import Limit, Verdict
+from core.ratelimit import Verdict
 from core.web.finished import headers_in
 
 _STARTS = ("http.response.start", "websocket.http.response.start")
+T = TypeVar("T")
 
 
 async def spend(connection: HTTPConnection, budget: Budget, caller: str, points: int) -> None:
@@ -15,11 +19,21 @@ async def spend(connection: HTTPConnection, budget: Budget, caller: str, points:
     verdict = await budget.spend(caller, points)
     connection.scope["state"]["quota"] = verdict
     if not verdict.allowed:
-        raise QuotaExceeded(points, budget.limit, verdict)
+        raise QuotaExceeded(points, verdict)
 
 
-def told_quota(limit: Limit, verdict: Verdict) -> bytes:
+async def telling(connection: HTTPConnection, work: Awaitable[T]) -> T:
+    """What the work makes. Where it raises QuotaExceeded, the answer tells of which limit."""
+    try:
+        return await work
+    except QuotaExceeded as refused:
+        connection.scope["state"]["quota"] = refused.verdict
+        raise
+
+
+def told_quota(verdict: Verdict) -> bytes:
     """The headers (`core.web.finished`) of the policy, and of what is left of it."""
+    limit = verdict.limit
     return (
         f'ratelimit-policy: "{limit.name}";q={limit.amount};w={limit.seconds}\r\n'
         f'ratelimit: "{limit.name}";r={verdict.remaining};t={verdict.reset_seconds}\r\n'
@@ -35,11 +49,9 @@ class QuotaMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def tell(message: Message) -> None:
             if message["type"] in _STARTS:
-                state = scope["state"]
-                verdict: Verdict | None = state.get("quota")
+                verdict: Verdict | None = scope["state"].get("quota")
                 if verdict is not None:
-                    limit = state["resources"].budget.limit
-                    message["headers"] = [*message["headers"], *headers_in(told_quota(limit, verdict))]
+                    message["headers"] = [*message["headers"], *headers_in(told_quota(verdict))]
             await send(message)
 
         await self.app(scope, receive, tell)

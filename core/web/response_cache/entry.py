@@ -90,6 +90,12 @@ class Entry:
             self._told = b"age: %d\r\ncache-status: portico; hit; ttl=%d\r\n" % (age, FRESH_SECONDS - age)
         return self._told
 
+    def told_on_error(self, now: float, *, changed: bool) -> bytes:
+        """The same where it is given because it cannot be made anew."""
+        age = int(now - self.made)
+        why = b"detail=changed" if changed else b"ttl=%d" % (FRESH_SECONDS - age)
+        return b"age: %d\r\ncache-status: portico; fwd=stale; fwd-status=503; %s\r\n" % (age, why)
+
     def body_for(self, verdict: Verdict | None) -> bytes:
         if self._open is None or self._tail is None or verdict is None:
             return self.body

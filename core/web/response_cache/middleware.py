@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget
+from core.context import current_request
 from core.web.finished import finished
 from core.web.headers import headers_of
 from core.web.middleware.quota import told_quota
+from core.web.replaying import replaying
 from core.web.response_cache import allow_forgetting, metrics, open_sharing
 from core.web.response_cache.entry import FRESH_SECONDS, Entry, Made, may_be_kept
 from core.web.response_cache.keys import Area, Keys, address_of, is_plain_json, operation_of
@@ -18,6 +20,7 @@ _BYPASS = b"portico; fwd=bypass"
 _METHOD = b"portico; fwd=method"
 _MISS = b"portico; fwd=uri-miss"
 _STORED = b"portico; fwd=uri-miss; stored"
+_AWAY = "database_unavailable"  # the code
 _COLLAPSED = b"age: 0\r\ncache-status: portico; fwd=uri-miss; collapsed\r\n"
 # What a request that the cache itself makes must not have of that which caused it.
 _OF_CALLER = ("portico.headers", "portico.route")
@@ -71,14 +74,18 @@ class ResponseCacheMiddleware:
             entry = cache.get(key)
             if entry is not None:
                 now = cache.now()
-                if now - entry.made > FRESH_SECONDS:
+                if now - entry.made <= FRESH_SECONDS:
+                    metrics.HIT.inc()
+                elif await self._give_resting(cache, key, scope, receive, send):
+                    return
+                else:
                     metrics.STALE.inc()
                     self._refresh(cache, key, body, scope)
-                else:
-                    metrics.HIT.inc()
                 await self._give(entry, entry.told(now), scope, receive, send)
                 return
             flight = cache.flight(key)
+            if await self._give_resting(cache, key, scope, receive, send, trying=flight is not None):
+                return
             if flight is None or not cache.may_be_shared(key):
                 break
             await flight.landed.wait()
@@ -86,19 +93,55 @@ class ResponseCacheMiddleware:
                 metrics.COLLAPSED.inc()
                 await self._give(flight.entry, _COLLAPSED, scope, receive, send)
                 return
-            if not flight.failed:  # it is the other's own
+            if not flight.failed and cache.left(key) is None:  # it is the other's own
                 break
         metrics.MISS.inc()
+        await self._make_or_give(cache, key, scope, receive, send)
+
+    async def _make_or_give(self, cache: ResponseCache, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the application answers, unless that is that the database is away and there is an answer of before."""
+        left: tuple[Entry, bool] | None = None
+
+        async def watch(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start" and _is_away():
+                cache.fail(key)
+                left = cache.left(key)
+            if left is None:
+                await send(message)
+
         # A 304 of the application costs it less than an answer that can be kept.
         if scope["method"] == "HEAD" or b"if-none-match" in headers_of(scope):
-            await self._pass(_MISS, scope, receive, send)
+            await self._pass(_MISS, scope, receive, watch)
         else:
-            await self._make(cache, key, scope, receive, send)
+            await self._make(cache, key, scope, receive, watch)
+        if left is not None:
+            await self._give_left(cache, *left, scope, receive, send)
+
+    async def _give_resting(
+        self, cache: ResponseCache, key: Key, scope: Scope, receive: Receive, send: Send, *, trying: bool = False
+    ) -> bool:
+        """Gives what is left where the database was away a moment ago, or was and another request is finding out
+        whether it still is. One of them waits for it, and no herd.
+        """
+        left = cache.left(key)
+        if left is None or not cache.is_failing(key, tried=trying):
+            return False
+        await self._give_left(cache, *left, scope, receive, send)
+        return True
+
+    async def _give_left(
+        self, cache: ResponseCache, entry: Entry, changed: bool, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        metrics.ON_ERROR.inc()
+        await self._give(entry, entry.told_on_error(cache.now(), changed=changed), scope, receive, send)
 
     async def _give(self, entry: Entry, told: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         budget: Budget = scope["state"]["resources"].budget
         client = scope.get("client")
-        verdict = await budget.spend(self._caller(client[0] if client else ""), entry.points) if entry.points else None
+        verdict = scope["state"].get("quota")  # of an attempt that failed
+        if verdict is None and entry.points:
+            verdict = await budget.spend(self._caller(client[0] if client else ""), entry.points)
         if verdict is not None and not verdict.allowed:  # the application says so, in its shape
             await self._pass(_BYPASS, scope, receive, send)
             return
@@ -106,7 +149,7 @@ class ResponseCacheMiddleware:
             count(scope)
         scope["portico.route"], scope["portico.audience"] = entry.route, entry.audience
         if verdict is not None:
-            told += told_quota(budget.limit, verdict)
+            told += told_quota(verdict)
         if_none_match = headers_of(scope).get(b"if-none-match")
         if if_none_match is not None and entry.is_current(if_none_match):
             await send(finished(304, entry.not_modified + told, b""))
@@ -130,7 +173,7 @@ class ResponseCacheMiddleware:
                 if sharing.tags is not None and may_be_kept(message["status"], message["headers"]):
                     started = message
                     return
-                cache.land(flight, None, status=message["status"])
+                cache.land(flight, None, status=message["status"], away=_is_away())
                 message = _telling(message, _MISS)
             elif started is not None:
                 start, started = started, None
@@ -156,7 +199,7 @@ class ResponseCacheMiddleware:
         again["method"] = "GET" if scope["method"] == "HEAD" else scope["method"]
         again["headers"] = [header for header in scope["headers"] if header[0] != b"if-none-match"]
         again["state"] = dict(scope["state"])
-        receive = _replaying([{"type": "http.request", "body": body, "more_body": False}], _gone)
+        receive = replaying([{"type": "http.request", "body": body, "more_body": False}], _gone)
         cache.refresh(key, lambda: self._make(cache, key, again, receive, _nobody, quiet=True))
 
     async def _bypass(self, cache: ResponseCache, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,6 +214,12 @@ class ResponseCacheMiddleware:
             await send(_telling(message, status) if message["type"] == "http.response.start" else message)
 
         await self.app(scope, receive, tell)
+
+
+def _is_away() -> bool:
+    """Whether the request failed because the database is away, as its answer's code says."""
+    request = current_request()
+    return request is not None and request.error_code == _AWAY
 
 
 def _telling(start: Message, status: bytes) -> Message:
@@ -196,14 +245,4 @@ async def _read(scope: Scope, receive: Receive) -> tuple[bytes, Receive]:
         taken.append(message)
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    return (b"" if more or len(body) > _LARGEST_OPERATION else body), _replaying(taken, receive)
-
-
-def _replaying(taken: list[Message], receive: Receive) -> Receive:
-    left = iter(taken)
-
-    async def again() -> Message:
-        message = next(left, None)
-        return message if message is not None else await receive()
-
-    return again
+    return (b"" if more or len(body) > _LARGEST_OPERATION else body), replaying(taken, receive)

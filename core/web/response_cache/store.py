@@ -19,6 +19,7 @@ _BOOKKEEPING = 400  # bytes of the dictionaries' places for an answer, and for e
 _TAG_BOOKKEEPING = 300
 _MOST_PURGED = 10_000  # tags that are remembered for the answers in the making
 _MOST_UNSHARED = 1_000
+_REST_SECONDS = 1.0  # after the database was found away, until an answer is to be made again
 Key = tuple[Hashable, ...]
 
 
@@ -49,6 +50,10 @@ class ResponseCache:
         self.now = now
         self._ready = ready
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._outdated: OrderedDict[Key, Entry] = (
+            OrderedDict()
+        )  # what they show changed; for when nothing else is there
+        self._failed: dict[Key, float] = {}  # when what is left of them could not be made anew
         self._by_tag: dict[str, set[Key]] = {}
         self._flights: dict[Key, Flight] = {}
         self._making = 0
@@ -72,6 +77,30 @@ class ResponseCache:
         self._entries.move_to_end(key)
         return entry
 
+    def left(self, key: Key) -> tuple[Entry, bool] | None:
+        """What may be given where the database is away, and whether it is known to be outdated."""
+        entry = self._entries.get(key)
+        if entry is None:
+            entry = self._outdated.get(key)
+        if entry is None:
+            return None
+        if self.now() - entry.made > FRESH_SECONDS + STALE_SECONDS:
+            self.drop(key)
+            return None
+        return entry, key in self._outdated
+
+    def fail(self, key: Key) -> None:
+        """It was to be made, and the database was away."""
+        if self.left(key) is not None:
+            self._failed[key] = self.now()
+
+    def is_failing(self, key: Key, *, tried: bool) -> bool:
+        """Whether the database was away the last time, and nothing has been heard of it since; and it is too early to
+        try again, or somebody does: `tried`.
+        """
+        failed = self._failed.get(key)
+        return failed is not None and (tried or self.now() - failed < _REST_SECONDS)
+
     def flight(self, key: Key) -> Flight | None:
         """One that a caller who comes now may wait for: nothing was purged since it began."""
         return self._flights.get(key)
@@ -86,10 +115,14 @@ class ResponseCache:
         self._making += 1
         return flight
 
-    def land(self, flight: Flight, entry: Entry | None, *, status: int) -> bool:
-        """Keeps the answer, where it can be shared and nothing in it has changed meanwhile; returns whether it did."""
+    def land(self, flight: Flight, entry: Entry | None, *, status: int, away: bool = False) -> bool:
+        """Keeps the answer, where it can be shared and nothing in it has changed meanwhile; returns whether it did.
+        `away`: the database is, and the answer says no more than that.
+        """
         flight.entry = entry
-        if entry is None and status < 500:  # noqa: PLR2004  that is there now, instead of what was
+        if away:
+            self.fail(flight.key)
+        elif entry is None and status < 500:  # noqa: PLR2004  that is there now, instead of what was
             self.drop(flight.key)
             self._unshared[hash(flight.key)] = None
             if len(self._unshared) > _MOST_UNSHARED:
@@ -112,10 +145,11 @@ class ResponseCache:
             return
         self._purges += 1
         self._flights.clear()
+        self._failed.clear()  # what was written can be read
         dropped = 0
         for tag in tags:
             for key in self._by_tag.pop(tag, ()):
-                dropped += self.drop(key)
+                dropped += self._outdate(key)
         metrics.PURGED.inc(dropped)
         if self._making:
             self._purged.update(dict.fromkeys(tags, self._purges))
@@ -123,19 +157,39 @@ class ResponseCache:
                 self._purged.clear()
                 self._forgotten = self._purges
 
-    def drop(self, key: Key) -> bool:
-        entry = self._entries.pop(key, None)
+    def drop(self, key: Key) -> None:
+        self._failed.pop(key, None)
+        self._let_go(key)
+        entry = self._take_out(key)
+        if entry is not None:
+            self.bytes -= entry.size
+        self._tell()
+
+    def _outdate(self, key: Key) -> bool:
+        entry = self._take_out(key)
         if entry is None:
             return False
+        self._let_go(key)
+        self._outdated[key] = entry
+        self._tell()
+        return True
+
+    def _let_go(self, key: Key) -> None:
+        outdated = self._outdated.pop(key, None)
+        if outdated is not None:
+            self.bytes -= outdated.size
+
+    def _take_out(self, key: Key) -> Entry | None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return None
         for tag in entry.tags:
             keys = self._by_tag.get(tag)
             if keys is not None:
                 keys.discard(key)
                 if not keys:
                     del self._by_tag[tag]
-        self.bytes -= entry.size
-        self._tell()
-        return True
+        return entry
 
     def refresh(self, key: Key, make: Callable[[], Awaitable[object]]) -> None:
         """Makes it anew in the background, once."""
@@ -156,6 +210,8 @@ class ResponseCache:
     ) -> None:
         await self.settle()
         self._entries.clear()
+        self._outdated.clear()
+        self._failed.clear()
         self._by_tag.clear()
         self.bytes = 0
         self._tell()
@@ -179,7 +235,7 @@ class ResponseCache:
             self._by_tag.setdefault(tag, set()).add(flight.key)
         self.bytes += entry.size
         while self.bytes > self.limit_bytes:
-            self.drop(next(iter(self._entries)))
+            self.drop(next(iter(self._outdated or self._entries)))
         self._tell()
         return True
 

@@ -75,9 +75,13 @@ Handle = Callable[[Any], Awaitable[None]]
 
 
 class FrameSocket:
-    """Per connection, from its acceptance on. `known`: the frames that a peer may send."""
+    """Per connection, from its acceptance on. `known`: the frames that a peer may send. `charge` takes what one costs
+    from the budget of whoever sends it, and raises QuotaExceeded.
+    """
 
-    def __init__(self, websocket: WebSocket, known: TypeAdapter[Any], limits: SocketLimits) -> None:
+    def __init__(
+        self, websocket: WebSocket, known: TypeAdapter[Any], limits: SocketLimits, charge: Handle | None = None
+    ) -> None:
         self._websocket = websocket
         self._known = known
         self._limits = limits
@@ -85,7 +89,8 @@ class FrameSocket:
         self._takes_frames = extension is not None
         self._write = extension["write"] if extension is not None else None
         self._pace = Pace(limits.messages_per_second, limits.burst)
-        self._faults = 0
+        self._charge = charge
+        self._faults = self._unpaid = 0
         self._heard = self._pinged = time.monotonic()
         self._waiting: asyncio.Timeout | None = None
         self.ending: Ending | None = None
@@ -225,7 +230,25 @@ class FrameSocket:
             if self._faults > self._limits.faults:
                 self.end(TOO_MANY_FAULTS)
             return
-        await self._answer(frame, handle)
+        if await self._is_paid(frame):
+            await self._answer(frame, handle)
+
+    async def _is_paid(self, frame: Any) -> bool:
+        """Whether it may be carried out. The peer is told where not, and who goes on all the same is closed. The answer
+        to a ping of ours costs nothing.
+        """
+        if self._charge is None or isinstance(frame, frames.Pong):
+            return True
+        try:
+            await self._charge(frame)
+        except RateLimited as error:
+            await self.refuse(error, getattr(frame, "channel", None))
+            self._unpaid += 1
+            if self._unpaid > self._limits.faults:
+                self.end(TOO_FAST)
+            return False
+        self._unpaid = 0
+        return True
 
     async def _answer(self, frame: Any, handle: Handle) -> None:
         if isinstance(frame, frames.Ping):

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from core.errors import Unavailable
 from core.streams.broadcast import Broadcast
 from core.streams.places import Places
-from core.web.sockets.connection import RESTART, FrameSocket, SocketLimits
+from core.web.sockets.connection import RESTART, FrameSocket, Handle, SocketLimits
 from core.web.sockets.handshake import chosen_subprotocol
 
 PER_KEY = 100  # sockets of one person or key
@@ -48,12 +48,18 @@ class Sockets:
 
     @asynccontextmanager
     async def accept(
-        self, websocket: WebSocket, known: TypeAdapter[Any], *, key: str, expires_at: datetime | None
+        self,
+        websocket: WebSocket,
+        known: TypeAdapter[Any],
+        *,
+        key: str,
+        expires_at: datetime | None,
+        charge: Handle | None = None,
     ) -> AsyncIterator[FrameSocket]:
         """Welcomes the peer, and ends its socket when the server stops. Raises TooManyStreams before it accepts."""
         with self.places.take(key):
             await websocket.accept(subprotocol=chosen_subprotocol(websocket))
-            socket = FrameSocket(websocket, known, self.limits)
+            socket = FrameSocket(websocket, known, self.limits, charge)
             leave = self.broadcast.at_drain(partial(socket.end, RESTART))
             try:
                 await socket.welcome(expires_at)

@@ -13,9 +13,10 @@ from commerce.accounts.models import RefreshTokenRow, SignInRow, UserRow
 from commerce.accounts.passwords import _NOBODY, PASSWORDS, Passwords
 from commerce.accounts.service import AccountService
 from commerce.accounts.sign_in import SignIn, Tokens, forget_expired
-from commerce.accounts.throttling import FAILURES_OF_ADDRESS, TRIES_OF_ACCOUNT, network_of
+from commerce.accounts.throttling import network_of
 from commerce.accounts.tokens import Audience, hash_of
 from commerce.audit.log import AuditRepository
+from commerce.limits.zones import SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS
 from core.errors import RateLimited, Unauthenticated
 from core.resources import Resources
 from tests.factories.clocks import NOON, FakeClock
@@ -211,8 +212,8 @@ async def test_address_is_throttled_after_fifty_failures_and_successes_do_not_co
 
 
 def test_limits_are_those_that_are_documented() -> None:
-    assert (TRIES_OF_ACCOUNT.amount, TRIES_OF_ACCOUNT.seconds) == (10, 900)
-    assert (FAILURES_OF_ADDRESS.amount, FAILURES_OF_ADDRESS.seconds) == (50, 900)
+    assert (SIGN_IN_ACCOUNT.amount, SIGN_IN_ACCOUNT.seconds) == (10, 900)
+    assert (SIGN_IN_ADDRESS.amount, SIGN_IN_ADDRESS.seconds) == (50, 900)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-import httpcore
+import httpcore2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -188,15 +188,15 @@ async def test_proxy_of_the_environment_is_not_used(receiver: Receiver, monkeypa
     assert (await sent(receiver.url)).accepted
 
 
-class Everywhere(httpcore.AsyncNetworkBackend):
+class Everywhere(httpcore2.AsyncNetworkBackend):
     """Leads to one port of this machine, whatever the address."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
-    async def connect_tcp(self, host: str, port: int, *_: object) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(self, host: str, port: int, *_: object) -> httpcore2.AsyncNetworkStream:
         assert (host, port) == ("93.184.216.34", 443)
-        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", self._port)
+        return await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", self._port)
 
 
 @pytest.fixture

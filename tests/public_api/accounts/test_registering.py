@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from commerce.accounts.models import UserRow
-from commerce.accounts.throttling import REGISTRATIONS_OF_ADDRESS
+from commerce.limits.zones import REGISTER_ADDRESS
 from core.resources import Resources
 from core.settings import Settings
 from tests.fixtures.application import LogEntries
@@ -142,7 +142,7 @@ async def test_one_address_registers_sixty_a_minute(
     client: httpx2.AsyncClient, served: Served, resources: Resources
 ) -> None:
     for _ in range(60):
-        await resources.limiter.hit(REGISTRATIONS_OF_ADDRESS, "127.0.0.1")
+        await resources.limiter.hit(REGISTER_ADDRESS, "127.0.0.1")
 
     refused = await register(client)
 

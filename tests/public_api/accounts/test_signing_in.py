@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from commerce.accounts.service import AccountService
-from commerce.accounts.throttling import FAILURES_OF_ADDRESS
+from commerce.limits.zones import SIGN_IN_ADDRESS
 from core.resources import Resources
 from core.settings import Settings
 from tests.factories.people import a_user, signed_in, staff
@@ -94,7 +94,7 @@ async def test_address_is_throttled_by_its_failures(
 ) -> None:
     await register(client)
     for _ in range(49):
-        await resources.limiter.hit(FAILURES_OF_ADDRESS, "127.0.0.1")
+        await resources.limiter.hit(SIGN_IN_ADDRESS, "127.0.0.1")
 
     last = await ask_token(client, "nobody@example.com")
     over = await ask_token(client)

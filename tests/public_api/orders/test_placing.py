@@ -90,7 +90,9 @@ async def test_customer_needs_to_give_no_email(client: httpx2.AsyncClient, resou
     ("changes", "code", "pointer"),
     [
         ({"colour": "red"}, "invalid_request", "/colour"),
-        ({"shipping_quote_id": "q"}, "invalid_request", "/shipping_quote_id"),
+        ({"shipping_quote_id": "q"}, "unknown_shipping_quote", "/shipping_quote_id"),
+        ({"shipping_quote_id": "q\0"}, "unknown_shipping_quote", "/shipping_quote_id"),
+        ({"shipping_quote_id": "q", "shipping": {"amount": 0}}, "invalid_request", "/shipping_quote_id"),
         ({"lines": []}, "invalid_request", "/lines"),
         ({"lines": [{"sku": "JKT", "quantity": 0}]}, "invalid_request", "/lines/0/quantity"),
         ({"lines": [{"sku": "JKT", "quantity": "1"}]}, "invalid_request", "/lines/0/quantity"),

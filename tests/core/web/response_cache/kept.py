@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import Message, Receive, Scope, Send
 
 from core.budget import Budget
-from core.ratelimit import MemoryLimiter
+from core.ratelimit.memory import MemoryLimiter
 from core.web.finished import FINISHED, finish
 from core.web.response_cache import counted, share
 from core.web.response_cache.keys import Area

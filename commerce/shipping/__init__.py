@@ -1,0 +1,1 @@
+"""What sending costs: carriers, what they ask, and the quotes that orders take."""

@@ -1,0 +1,43 @@
+"""Where a request's time goes, as the code that spends it notes it; what becomes of that is `commerce.receipts`.
+
+The parts are `queue` (before it is let in), `pool` (until a connection to the database is free), `auth`, `sql` (its
+statements), `commit`, `cost` (GraphQL points, as a count), and `upstream:<name>`. They overlap: finding out who calls
+is `auth`, and its statement is `sql` too.
+"""
+
+from typing import Literal
+
+from core.context import Notes, current_request
+
+Fact = Literal["cache", "principal"]  # what the response cache did, by its Cache-Status; and who calls, by their id
+
+
+def note(part: str, *, seconds: float = 0.0, count: int = 1) -> None:
+    """Adds to the request that the running code serves; outside of any it does nothing. Parts are names that the
+    program knows, and few.
+    """
+    notes = _notes()
+    if notes is None:
+        return
+    spent = notes.parts.get(part)
+    if spent is None:
+        notes.parts[part] = [count, seconds]
+    else:
+        spent[0] += count
+        spent[1] += seconds
+
+
+def tell(fact: Fact, value: str) -> None:
+    """As `note`; the last word counts."""
+    notes = _notes()
+    if notes is not None:
+        notes.facts[fact] = value
+
+
+def _notes() -> Notes | None:
+    context = current_request()
+    if context is None:
+        return None
+    if context.notes is None:
+        context.notes = Notes()
+    return context.notes

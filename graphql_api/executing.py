@@ -1,0 +1,75 @@
+"""GraphQL's executor, which is synchronous where nothing is awaited: kept from holding up the event loop for long.
+
+Lists are completed in slices, whatever operation they are of; and while the loop lags, one operation runs at a time.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from graphql import is_leaf_type
+from graphql.type import get_named_type
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from core.bulkheads import Bulkhead, Capacity
+from core.loop_lag import LoopLag
+from core.slices import Slices
+from graphql_api.loaders import Hold
+
+T = TypeVar("T")
+_AT_ONCE = 1_000  # where the loop is quick: what the doors let in
+_WAITING = 1_000  # more than the doors let in, but for what sockets carry
+
+
+class Turns(Bulkhead):
+    """Per process: who may execute. One at a time while the loop lags."""
+
+    def __init__(self, lag: LoopLag, patience_seconds: float) -> None:
+        super().__init__("graphql_executor", Capacity(_AT_ONCE, _WAITING, patience_seconds))
+        self._lag = lag
+
+    def most(self) -> int:
+        return 1 if self._lag.lags else self.capacity.running
+
+
+class Executing:
+    """Per process."""
+
+    def __init__(self, lag: LoopLag, patience_seconds: float) -> None:
+        self.turns = Turns(lag, patience_seconds)
+        self.slices = Slices()
+
+
+async def each_in_turn(items: Sequence[T], slices: Slices, hold: Hold) -> AsyncIterator[T]:
+    with hold:
+        for item in items:
+            if not slices.take():
+                await slices.turn()
+            yield item
+
+
+class SlicedExecution(StrawberryGraphQLCoreExecutionContext):
+    """Completes each list of objects when a slice has room for it; one that no slice has room for item by item."""
+
+    def complete_iterable_value(
+        self, item_type: Any, field_details_list: Any, info: Any, path: Any, items: Iterable[Any], position_context: Any
+    ) -> Any:
+        if is_leaf_type(get_named_type(item_type)):
+            return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+        found = items if isinstance(items, list | tuple) else list(items)
+        slices: Slices = self.context_value.executing.slices
+        where = (item_type, field_details_list, info, path)
+        if slices.take(len(found)):
+            return super().complete_iterable_value(*where, found, position_context)
+        hold = self.context_value.loaders.lists.hold()
+        if len(found) > slices.items:
+            one_by_one = each_in_turn(found, slices, hold)
+            return self.complete_async_iterator_value(*where, one_by_one, position_context)
+        return self._complete_later(where, found, position_context, hold)
+
+    async def _complete_later(
+        self, where: tuple[Any, Any, Any, Any], items: Sequence[Any], position: Any, hold: Hold
+    ) -> list[Any]:
+        with hold:
+            await self.context_value.executing.slices.turn(len(items))
+            completed = super().complete_iterable_value(*where, items, position)
+        return await completed if isinstance(completed, Awaitable) else completed

@@ -1,0 +1,1 @@
+"""Rate limits, as operators see and set them."""
