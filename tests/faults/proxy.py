@@ -84,7 +84,7 @@ class Proxy:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, other))
                 group.create_task(self._pump(there, writer))
-        except (OSError, ExceptionGroup):
+        except (OSError, ExceptionGroup, asyncio.CancelledError):
             pass
         finally:
             for each in (writer, other):
