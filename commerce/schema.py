@@ -5,11 +5,13 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.flags import models as flags
 from commerce.limits import models as limits
 from commerce.media import models as media
 from commerce.operations import models as operations
 from commerce.orders import models as orders
 from commerce.promotions import models as promotions
+from commerce.receipts import models as receipts
 from commerce.recommendations import models as recommendations
 from commerce.shipping import models as shipping
 from commerce.support import models as support
@@ -26,6 +28,7 @@ __all__ = [
     "audit",
     "catalog",
     "eventlog",
+    "flags",
     "idempotency",
     "jobs",
     "limits",
@@ -34,6 +37,7 @@ __all__ = [
     "operations",
     "orders",
     "promotions",
+    "receipts",
     "recommendations",
     "shipping",
     "support",

@@ -6,6 +6,7 @@ explicit BEGIN IMMEDIATE (writer) or BEGIN (reader), and writers of one process 
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ from core.direct import AWAY, JSON_OPTIONS, Direct, Row, Sql
 from core.errors import Conflict, Unavailable
 from core.pools import SharedPool, Turns
 from core.postgresql import LONG_SECONDS, PATIENT, Limits, connect_options, is_outdated_plan
+from core.receipts import note, note_statements
 from core.replica import Replica
 from core.sqlite import Driver
 
@@ -152,14 +154,14 @@ class Database:
             Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
             # One connection: a process's writers wait in line instead of polling SQLite's lock.
             self.writer = self._engine("write", url, 1, 30, module=Driver())
-            self.reader = self._reports = self._engine("read", url, 8, 10, module=Driver())
+            self.reader = self.reports = self._engine("read", url, 8, 10, module=Driver())
             _prepare_sqlite(self.writer, begin="BEGIN IMMEDIATE", query_only=False)
             _prepare_sqlite(self.reader, begin="BEGIN", query_only=True)
             direct = Turns("direct", 4, 10)
         else:
             self.writer = self._postgresql("write", url, limits, limits.write)
             self.reader = self._postgresql("read", url, limits, limits.read)
-            self._reports = self._postgresql("reports", url, limits, limits.reports)
+            self.reports = self._postgresql("reports", url, limits, limits.reports)
             if replica_url is not None:
                 self.replica = Replica(self._postgresql("replica", replica_url, limits, limits.reports))
             direct = Turns("direct", limits.direct, limits.wait_seconds)
@@ -178,6 +180,7 @@ class Database:
         assert isinstance(pool, SharedPool)  # noqa: S101  as asked for
         pool.turns = Turns(name, size, wait_seconds)
         self.pools.append(pool.turns)
+        note_statements(engine.sync_engine)
         return engine
 
     def _postgresql(self, name: str, url: str, limits: Limits, size: int) -> AsyncEngine:
@@ -198,6 +201,8 @@ class Database:
         with translated_errors():
             async with self._write_sessions.begin() as session, _given_up(session):
                 yield session
+                leaving = time.perf_counter()
+            note("commit", seconds=time.perf_counter() - leaving)
         changes = session.info.get(_CHANGES)
         if changes:
             self.on_changed(changes)
@@ -220,7 +225,7 @@ class Database:
             async with self._reading(replica.engine) as session:
                 yield session
             return
-        async with self._reading(self._reports) as session:
+        async with self._reading(self.reports) as session:
             yield session
 
     @asynccontextmanager
@@ -251,7 +256,7 @@ class Database:
     async def close(self) -> None:
         await self._direct.close()
         replicas = [self.replica.engine] if self.replica is not None else []
-        for engine in (*replicas, self._reports, self.reader, self.writer):
+        for engine in (*replicas, self.reports, self.reader, self.writer):
             await engine.dispose()
 
 

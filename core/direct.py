@@ -5,6 +5,7 @@ request. One statement, and so one snapshot; nothing can be written.
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,13 +13,14 @@ from typing import Any, Protocol
 
 import aiosqlite
 from pydantic_core import from_json, to_json
-from sqlalchemy import URL, BindParameter, ColumnElement, Dialect, Engine, bindparam, literal_column
+from sqlalchemy import URL, BigInteger, BindParameter, ColumnElement, Dialect, Engine, String, bindparam, literal_column
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import replacement_traverse
 from sqlalchemy.types import TypeEngine
 
 from core.pools import Turns
 from core.postgresql import Limits, connect_options
+from core.receipts import note
 
 # PostgreSQL's SQLSTATE classes for: connection lost, login refused, serialization or deadlock (the loser was rolled
 # back), out of resources, shutting down or starting up; and the codes for: idle too long in a transaction, a lock that
@@ -44,6 +46,18 @@ def filled(values: Mapping[str, Any]) -> Bind:
     return lambda name, type_: bindparam(None, values[name], type_=type_, unique=True)
 
 
+class Telling:
+    """A type of values that tell which plan is good. For a statement with one PostgreSQL makes a plan at each call; of
+    others it keeps one for all values, where that seems as good after five calls.
+    """
+
+
+class TellingText(Telling, String): ...
+
+
+class TellingNumber(Telling, BigInteger): ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sql:
     """A statement as its driver takes it."""
@@ -52,6 +66,7 @@ class Sql:
     names: tuple[str, ...]  # of its values, in their order; a name may come again
     writers: Mapping[str, Callable[[Any], Any]]  # for values that are not sent as they are
     _constants: Mapping[str, Any]  # that SQLAlchemy's compiler adds
+    told: bool = False  # by values of a `Telling` type
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Raises KeyError for a value that is missing."""
@@ -74,7 +89,8 @@ def compiled(statement: ClauseElement, dialect: str, columns: Sequence[str] | No
     names: tuple[str, ...] = tuple(made.positiontup or ())
     writers = {name: _writer(made.binds[name].type, dialect) for name in names}
     constants = {name: value for name, value in made.params.items() if not made.binds[name].required}
-    return Sql(str(made), names, {name: writer for name, writer in writers.items() if writer}, constants)
+    told = any(isinstance(made.binds[name].type, Telling) for name in names)
+    return Sql(str(made), names, {name: writer for name, writer in writers.items() if writer}, constants, told)
 
 
 def _written_in(dialect: Dialect, element: Any, **_: Any) -> ColumnElement[Any] | None:
@@ -109,7 +125,7 @@ class Driver(Protocol):
         """Whether the error is the end of this connection, and says nothing of another."""
         ...
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]: ...
+    async def fetch(self, text: str, arguments: Sequence[Any], *, told: bool) -> Sequence[Any]: ...
     async def close(self) -> None: ...
     def drop(self) -> None:
         """Closes it without waiting for what it may be doing, which is given up."""
@@ -135,20 +151,22 @@ class Direct:
         for listener in self._engine.dispatch.before_cursor_execute:
             listener(None, None, sql.text, arguments, None, False)
         sharer = await self._turns.enter()
+        started = time.perf_counter()
         try:
-            return await self._fetch(sql.text, arguments)
+            return await self._fetch(sql, arguments)
         except Exception as error:
             if self._driver.is_lost(error):
                 raise ConnectionError(str(error)) from error
             raise
         finally:
             self._turns.leave(sharer)
+            note("sql", seconds=time.perf_counter() - started)
 
-    async def _fetch(self, text: str, arguments: list[Any]) -> list[Row]:
+    async def _fetch(self, sql: Sql, arguments: list[Any]) -> list[Row]:
         kept = self._kept()
         driver = kept or await self._open()
         try:
-            rows = await driver.fetch(text, arguments)
+            rows = await driver.fetch(sql.text, arguments, told=sql.told)
         except BaseException as error:  # also a reader that left: the connection may be in the middle of its answer
             again = kept is not None and isinstance(error, Exception) and driver.ended_with(error)
             driver.drop()
@@ -160,7 +178,7 @@ class Direct:
         # The server was restarted since; what only reads may be asked again.
         while self._idle:
             self._idle.pop().drop()
-        return await self._fetch(text, arguments)
+        return await self._fetch(sql, arguments)
 
     def _kept(self) -> Driver | None:
         while self._idle:
@@ -195,7 +213,7 @@ class _Sqlite:
         driver = cls(await aiosqlite.connect(*arguments, **options, isolation_level=None))
         try:
             for pragma in pragmas:
-                await driver.fetch(f"PRAGMA {pragma}", ())
+                await driver.fetch(f"PRAGMA {pragma}", (), told=False)
         except BaseException:
             driver.drop()
             raise
@@ -212,7 +230,7 @@ class _Sqlite:
     def ended_with(self, error: Exception) -> bool:  # noqa: ARG002  it is a file
         return False
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+    async def fetch(self, text: str, arguments: Sequence[Any], *, told: bool) -> Sequence[Any]:  # noqa: ARG002
         return await self._connection.execute_fetchall(text, arguments)  # type: ignore[return-value]
 
     async def close(self) -> None:
@@ -229,6 +247,7 @@ class _Postgresql:
     def __init__(self, connection: Any, *, in_transactions: bool) -> None:
         self._connection = connection
         self._in_transactions = in_transactions
+        self._told = False  # whether it plans at each call now
 
     @classmethod
     async def open(cls, url: URL, limits: Limits, pragmas: Sequence[str]) -> "_Postgresql":  # noqa: ARG003  SQLite's
@@ -256,13 +275,16 @@ class _Postgresql:
             return False
         return self._connection.is_closed() or (getattr(error, "sqlstate", None) or "").startswith("57P")
 
-    async def fetch(self, text: str, arguments: Sequence[Any]) -> Sequence[Any]:
+    async def fetch(self, text: str, arguments: Sequence[Any], *, told: bool) -> Sequence[Any]:
         rows: Sequence[Any]
-        if not self._in_transactions:
-            rows = await self._connection.fetch(text, *arguments)
+        if self._in_transactions:  # without prepared statements, which are planned at each call
+            async with self._connection.transaction(readonly=True):
+                rows = await self._connection.fetch(text, *arguments)
             return rows
-        async with self._connection.transaction(readonly=True):
-            rows = await self._connection.fetch(text, *arguments)
+        if told is not self._told:
+            await self._connection.execute(f"SET plan_cache_mode = {'force_custom_plan' if told else 'auto'}")
+            self._told = told
+        rows = await self._connection.fetch(text, *arguments)
         return rows
 
     async def close(self) -> None:

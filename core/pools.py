@@ -6,6 +6,7 @@ has no such bound.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from typing import Any
 from prometheus_client import Gauge
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_only
+
+from core.receipts import note
 
 _SIZE, _USED, _WAITING = (
     Gauge(f"portico_pool_{name}", what, ("pool",), multiprocess_mode="livesum")
@@ -74,6 +77,7 @@ class Turns:
                 return
 
     async def _wait(self, sharer: Sharer) -> None:
+        began = time.perf_counter()
         came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = (sharer, came)
         self._waiting.append(waiting)
@@ -86,6 +90,8 @@ class Turns:
             with suppress(ValueError):
                 self._waiting.remove(waiting)
             raise
+        finally:
+            note("pool", seconds=time.perf_counter() - began)
 
     def _has_room(self, sharer: Sharer) -> bool:
         return self.used < self.size and (sharer is None or self._held.get(sharer, 0) < self._most)

@@ -5,7 +5,10 @@ statements), `commit`, `cost` (GraphQL points, as a count), and `upstream:<name>
 is `auth`, and its statement is `sql` too.
 """
 
-from typing import Literal
+import time
+from typing import Any, Literal
+
+from sqlalchemy import Engine, event
 
 from core.context import Notes, current_request
 
@@ -32,6 +35,19 @@ def tell(fact: Fact, value: str) -> None:
     notes = _notes()
     if notes is not None:
         notes.facts[fact] = value
+
+
+def note_statements(engine: Engine) -> None:
+    """Each statement of the engine's connections as `sql`."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(_connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+        if context is not None:  # of a statement that is SQLAlchemy's own
+            context.portico_began = time.perf_counter()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(_connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
+        note("sql", seconds=time.perf_counter() - context.portico_began)
 
 
 def _notes() -> Notes | None:

@@ -75,6 +75,11 @@ class ServerSettings(_Group):
     response_cache_mb: int = Field(
         64, ge=0, description="How many megabytes of finished public answers each process keeps; 0: none."
     )
+    receipts_per_second: int = Field(
+        20,
+        ge=0,
+        description="Of how many requests a second each process keeps a receipt, of failed and slow ones ten times.",
+    )
     graphql_plans: bool = Field(
         True, description="Off: every GraphQL operation runs on the executor, also where one statement could answer it."
     )

@@ -7,6 +7,7 @@ import re
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -131,15 +132,32 @@ class _Snapshot(Collector):
         return self._metrics
 
 
+def _registry() -> CollectorRegistry:
+    """Of all processes. To be read off the event loop: where there are several, that reads a file of each."""
+    if not _SHARED:
+        return REGISTRY
+    REQUESTS.fold()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def collected() -> list[Metric]:
+    """All processes' metrics. Not on the event loop."""
+    return list(_registry().collect())
+
+
+def live_processes() -> int:
+    """How many processes share their metrics at this moment."""
+    if not _SHARED:
+        return 1
+    files = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*_*.db")  # removed when a process dies
+    return len({file.stem.rpartition("_")[2] for file in files})
+
+
 def render_metrics(extra: list[Metric]) -> bytes:
     """The exposition of all processes' metrics, and of `extra`, which the scrape itself measured."""
-    registry = CollectorRegistry()
-    if _SHARED:
-        REQUESTS.fold()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        body = generate_latest(registry)
-    else:
-        body = generate_latest(REGISTRY)
+    body = generate_latest(_registry())
     snapshot = CollectorRegistry()
     snapshot.register(_Snapshot(extra))
     return body + generate_latest(snapshot)

@@ -13,10 +13,12 @@ from starlette.types import Scope
 from commerce.accounts.throttling import network_of
 from core.resources import OpenResources, open_resources
 from core.settings import Settings
+from core.web.addresses import addresses_of
 from core.web.audience import Application, describe, share_overrides
 from core.web.errors import ErrorRenderer, Failure, install_error_handlers
 from core.web.middleware.catch_all import CatchAllMiddleware
 from core.web.middleware.compression import CompressMiddleware
+from core.web.middleware.flags import FlagsMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
 from core.web.response_cache.keys import Area
@@ -25,7 +27,7 @@ from core.web.urls import base_path
 from gateway import pages
 from gateway.lifespan import root_lifespan
 from gateway.middleware import ObserveMiddleware, ProxyMiddleware, TrustedHostsMiddleware, route_template
-from gateway.mounts import AUDIENCES, MountDispatcher, bulkheads, deprecations, mount
+from gateway.mounts import AUDIENCES, ExactMount, MountDispatcher, bulkheads, deprecations, mount
 
 _SHARED = (
     Area("/public/v"),
@@ -45,6 +47,7 @@ def create_app(settings: Settings, open_resources: OpenResources = open_resource
             settings,
             open_resources,
             topology=lambda: _topology(root),
+            switchable=lambda: _switchable(root),
             deprecations=lambda: deprecations(settings),
             bulkheads=lambda: bulkheads(settings),
             asset=files.path,
@@ -66,6 +69,8 @@ def _stack(root: FastAPI, settings: Settings) -> list[Middleware]:
         # Before all: who the client is and what was asked for, also in the log.
         Middleware(ProxyMiddleware, trusted=settings.server.trusted_proxies),
         Middleware(ObserveMiddleware),
+        # What an operator has switched off is not even answered from the cache.
+        Middleware(FlagsMiddleware, addresses=lambda: addresses_of(root)),
         # Whole answers of mounts, with all that the layers below put on them.
         Middleware(
             ResponseCacheMiddleware,
@@ -94,6 +99,11 @@ def _renderer(settings: Settings) -> ErrorRenderer:
         return by_name.get(segment, pages.render_error)(failure, scope)
 
     return render
+
+
+def _switchable(root: FastAPI) -> set[str]:
+    mounts = {route.path.strip("/") for route in root.router.routes if isinstance(route, ExactMount)}
+    return mounts | {address.name for address in addresses_of(root)}
 
 
 def _topology(root: FastAPI) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The only lifespan there is: opens the resources, and yields what every mount sees as `connection.state`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypedDict
 
@@ -9,8 +9,10 @@ from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
 from commerce.events.filter import topics_of
+from commerce.flags.board import FlagBoard
 from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
+from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
@@ -33,6 +35,8 @@ from gateway.warming import warming
 from gateway.working import working
 from graphql_api.executing import Executing
 from graphql_api.schema import build_schema
+from internal_api.dashboard.snapshots import Snapshots
+from internal_api.dashboard.watching import Watching
 
 
 class SchemaBehind(Unavailable):
@@ -61,7 +65,11 @@ class GatewayState(TypedDict):
     operations: OperationRegistry
     limits: LimitRegistry
     responses: ResponseCache | None
+    flags: FlagBoard
+    receipts: ReceiptRecorder
+    dashboard: Watching
     topology: Callable[[], dict[str, Any]]
+    switchable: Callable[[], Collection[str]]  # by the names of `commerce.flags`
     deprecations: Callable[[], list[Deprecation]]
     asset: Callable[[str], str]  # the immutable address of a static file, below /static
 
@@ -74,6 +82,7 @@ def root_lifespan(
     open_resources: OpenResources,
     *,
     topology: Callable[[], dict[str, Any]],
+    switchable: Callable[[], Collection[str]],
     deprecations: Callable[[], list[Deprecation]],
     bulkheads: Callable[[], Bulkheads],
     asset: Callable[[str], str],
@@ -88,7 +97,7 @@ def root_lifespan(
                 probes = {"database": resources.database.ping, "schema": schema_probe(resources.database)}
                 if settings.data.redis_url is not None:
                     probes["redis"] = resources.hub.ping
-                serving, draining = asyncio.Event(), asyncio.Event()
+                serving, draining, health = asyncio.Event(), asyncio.Event(), Health(probes)
                 looking = background_database(resources.settings)  # the tailer closes it
                 tailer = Tailer(looking, resources.hub)
                 broadcast = Broadcast(tailer, topics_of, draining)
@@ -98,16 +107,23 @@ def root_lifespan(
                 operations = OperationRegistry(looking, resources.hub)
                 walls = bulkheads()
                 lag = LoopLag(walls.publish)
+                flags = FlagBoard(looking, resources.hub, resources.clock)
+                receipts = ReceiptRecorder(
+                    resources.database, resources.clock, resources.settings.server.receipts_per_second
+                )
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 async with (
                     sharing(resources, tailer, operations) as responses,
                     uses,
                     tailer,
                     operations,
+                    flags,
+                    receipts,
                     limits,
                     broadcast,
                     watch,
                     presence,
+                    Watching(Snapshots(resources, health, tailer, draining)) as dashboard,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),
@@ -117,10 +133,10 @@ def root_lifespan(
                         "resources": resources,
                         "serving": serving,
                         "draining": draining,
-                        "health": Health(probes),
                         "lag": lag,
                         "bulkheads": walls,
                         "executing": Executing(lag, settings.capacity.queue_seconds),
+                        "health": health,
                         "tailer": tailer,
                         "broadcast": broadcast,
                         "sockets": Sockets(broadcast),
@@ -130,7 +146,11 @@ def root_lifespan(
                         "operations": operations,
                         "limits": limits,
                         "responses": responses,
+                        "flags": flags,
+                        "receipts": receipts,
+                        "dashboard": dashboard,
                         "topology": topology,
+                        "switchable": switchable,
                         "deprecations": deprecations,
                         "asset": asset,
                     }

@@ -9,6 +9,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from commerce.receipts.recorder import SLOW_SECONDS, ReceiptRecorder
 from core.context import NAMELESS, Client, RequestContext, client_named, enter_request, leave_request
 from core.logging import client_fields, quoted, timestamp, write_entry
 from core.telemetry import CLIENT_REQUESTS, REQUESTS, new_ids, parse_traceparent
@@ -29,6 +30,8 @@ _CLIENT_HEADERS = (
 )
 _CLIENT_CLOSED = 499  # nginx's number for a client that left before the answer
 _FIRST_ERROR = 400
+_SWITCHING = 101
+_SAMPLED = "00"  # how a span's id may begin, which is random: of hits of the response cache one in 256 has a receipt
 _MOST_CLIENTS = 200  # and versions and audiences of them
 
 
@@ -91,19 +94,24 @@ class ObserveMiddleware:
         context = _context(headers_of(scope))
         path = scope["path"]  # as it was asked for: mounts may add a slash
         status, size = 0, 0
+        answered = 0.0
+        cached = False
 
         async def observe(message: Message) -> None:
-            nonlocal status, size
+            nonlocal status, size, answered, cached
             kind = message["type"]
             if kind == FINISHED:
-                status, size = message["status"], len(message["body"])
+                status, size, cached = message["status"], len(message["body"]), True
                 await finish(message, _head(context, started), scope, send)
                 return
             if kind == "http.response.body":
                 size += len(message.get("body", b""))
             elif kind in _STARTS:
-                status = message.get("status", 101)
+                status = message.get("status", _SWITCHING)
+                answered = time.perf_counter() - started
                 message["headers"] = [*message.get("headers", ()), *headers_in(_head(context, started))]
+                if status == _SWITCHING:  # a socket may be open for days: its handshake is what has a receipt
+                    _keep(scope, context, status, answered, answered)
             elif kind == "websocket.close" and not status:
                 status = 403
             await send(message)
@@ -113,7 +121,10 @@ class ObserveMiddleware:
             await self.app(scope, receive, observe)
         finally:
             leave_request(token)
-            self._record(scope, context, path, status or _CLIENT_CLOSED, size, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._record(scope, context, path, status or _CLIENT_CLOSED, size, seconds)
+            if status != _SWITCHING and (not cached or seconds >= SLOW_SECONDS or context.span_id.startswith(_SAMPLED)):
+                _keep(scope, context, status or _CLIENT_CLOSED, answered or seconds, seconds, cached=cached)
 
     def _record(self, scope: Scope, context: RequestContext, path: str, status: int, size: int, seconds: float) -> None:
         audience = scope.get("portico.audience", "root")
@@ -142,6 +153,24 @@ class ObserveMiddleware:
             else:
                 child = CLIENT_REQUESTS.labels(audience, "other", "")
         child.inc()
+
+
+def _keep(
+    scope: Scope, context: RequestContext, status: int, answered: float, total: float, *, cached: bool = False
+) -> None:
+    """A receipt; `cached`: what came out of the response cache says nothing itself."""
+    receipts: ReceiptRecorder | None = scope["state"].get("receipts")
+    if receipts is not None:
+        receipts.record(
+            context,
+            audience=scope.get("portico.audience", "root"),
+            method=scope.get("method", "WEBSOCKET"),
+            route=route_template(scope),
+            status=status,
+            answered=answered,
+            total=total,
+            cached=cached,
+        )
 
 
 def _more(context: RequestContext) -> str:

@@ -71,7 +71,7 @@ def render_error(failure: Failure, scope: Scope) -> Response:
 
 
 def static_files() -> HashedFiles:
-    """Our own files, and those of the packages that bring Swagger UI and GraphiQL: no page loads from elsewhere."""
+    """Our own files, and those of packages (Swagger UI, GraphiQL, Chart.js): no page loads from elsewhere."""
     return HashedFiles(
         {
             "": Path(__file__).parent / "static",
@@ -79,6 +79,7 @@ def static_files() -> HashedFiles:
             "graphiql": _package_folder("graphene_django_graphiql_static")
             / "static"
             / "graphene_django_graphiql_static",
+            "chartkick": _package_folder("chartkick") / "django" / "static" / "chartkick",
         }
     )
 

@@ -34,6 +34,8 @@ OPTIONS: dict[str, Any] = {
 # Of silence, and of bytes that the other end does not take.
 DEAD_SECONDS = 60
 _PROBES = 6
+_SWEEP_SECONDS = 1.0
+_SWEEP_TICKS = 10  # of uvicorn's, in that time
 
 
 def let_go_of_the_dead(listener: socket.socket, *, seconds: int = DEAD_SECONDS) -> None:
@@ -71,6 +73,13 @@ class DrainingServer(uvicorn.Server):
         self._set("serving")
         if self._on_ready is not None:
             self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _SWEEP_TICKS == 0:
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, HttpProtocol):
+                    connection.sweep(_SWEEP_SECONDS)  # not longer where the loop was late: they may have been in time
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.draining = True

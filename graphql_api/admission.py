@@ -7,6 +7,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode
 from commerce.accounts.principal import Principal
 from core.budget import READ_POINTS
 from core.errors import AppError
+from core.receipts import note
 from graphql_api import limits
 from graphql_api.context import Admission, Context
 from graphql_api.cost import MAX_COST, OperationTooCostly, price_of
@@ -32,6 +33,7 @@ async def admit(schema: Rulebook, text: str, name: str | None, variables: dict[s
         faults = list(found) or _unnamed(text, name) or limits.faults_of_variables(variables)
         if not faults:
             points = price_of(schema._schema, text, operation_name(text, name)).points(variables)  # noqa: SLF001
+            note("cost", count=points)
             allowed = min(MAX_COST, caller.quota.limit.amount)
             if points > allowed:
                 raise OperationTooCostly(f"the operation costs {points} points; at most {allowed} are allowed")

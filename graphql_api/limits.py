@@ -6,7 +6,8 @@ hit, and walk fragments once for each way that leads to them, which a small docu
 fragments that each spread the next one twice). These count every fragment once.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from graphql import (
@@ -45,6 +46,8 @@ MAX_DEPTH = 12  # products.edges.node.variants.price.amount is 6
 MAX_INTROSPECTION_DEPTH = 16  # GraphiQL's query is 14 deep
 MAX_ALIASES = 20
 MAX_DIRECTIVES = 50
+MAX_FRAGMENTS = 50
+MAX_SAME = 1_000  # pairs of fields of one name at one place: each is compared, with all that is below it
 MAX_DIGITS = 100
 MAX_VALUES = 10_000  # in the variables: a product with all that it may have is some thousands
 
@@ -102,6 +105,55 @@ class DirectiveRule(ASTValidationRule):
             self.report_error(GraphQLError(f"The document has more than {MAX_DIRECTIVES} directives", node))
 
 
+class FragmentRule(ASTValidationRule):
+    """Of the whole document, used or not: other rules walk from each of them."""
+
+    def __init__(self, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        found = [node for node in context.document.definitions if isinstance(node, FragmentDefinitionNode)]
+        if len(found) > MAX_FRAGMENTS:
+            context.report_error(GraphQLError(f"The document has more than {MAX_FRAGMENTS} fragments", found[-1]))
+
+
+class SameFieldRule(ASTValidationRule):
+    """What one answer has once may be asked for again and again, directly, by fragments, and below fields that are
+    asked for again: whether it can be one, GraphQL's own rule asks of each two of them.
+    """
+
+    def __init__(self, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        self._fragments = _fragments(context.document)
+        self._waiting: list[tuple[SelectionSetNode, ...]] = [
+            (node.selection_set,)
+            for node in context.document.definitions
+            if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode)
+        ]
+        if self._is_beyond():
+            message = f"More than {MAX_SAME:,} pairs of fields have the same name and the same place"
+            context.report_error(GraphQLError(message))
+
+    def _is_beyond(self) -> bool:
+        seen, pairs = set[tuple[int, ...]](), 0
+        while self._waiting and pairs <= MAX_SAME:
+            place = self._waiting.pop()
+            key = tuple(map(id, place))
+            if key not in seen:
+                seen.add(key)
+                pairs += self._pairs(place)
+        return pairs > MAX_SAME
+
+    def _pairs(self, place: Sequence[SelectionSetNode]) -> int:
+        """Of the selections that are one in the answer; what is below them waits."""
+        named: dict[str, list[FieldNode]] = defaultdict(list)
+        for field in _fields(place, self._fragments):
+            named[(field.alias or field.name).value].append(field)
+        for fields in named.values():
+            below = tuple(field.selection_set for field in fields if field.selection_set)
+            if below:
+                self._waiting.append(below)
+        return sum(len(fields) * (len(fields) - 1) // 2 for fields in named.values())
+
+
 class NumberRule(ASTValidationRule):
     """Python refuses to read numbers of thousands of digits."""
 
@@ -151,8 +203,13 @@ def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:
 
 
 def _root_fields(operation: OperationDefinitionNode, document: DocumentNode) -> Iterator[FieldNode]:
-    fragments, seen = _fragments(document), set[str]()
-    waiting: list[Node] = list(operation.selection_set.selections)
+    return _fields([operation.selection_set], _fragments(document))
+
+
+def _fields(place: Sequence[SelectionSetNode], fragments: dict[str, SelectionSetNode]) -> Iterator[FieldNode]:
+    """With those of fragments, each of which is taken once."""
+    seen = set[str]()
+    waiting: list[Node] = [node for selected in place for node in selected.selections]
     while waiting:
         node = waiting.pop()
         if isinstance(node, FieldNode):
@@ -165,7 +222,7 @@ def _root_fields(operation: OperationDefinitionNode, document: DocumentNode) -> 
             waiting.extend(found.selections if found else ())
 
 
-LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule, NumberRule)
+LIMITS: Rules = (DepthRule, AliasRule, RootFieldRule, DirectiveRule, NumberRule, FragmentRule, SameFieldRule)
 RULES: Rules = (
     *specified_rules,
     *recommended_rules,

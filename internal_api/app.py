@@ -13,10 +13,11 @@ from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, deprecations, echo, events, health, metrics, webhooks
+from internal_api import audit, config, deprecations, echo, events, flags, health, metrics, receipts, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
+from internal_api.dashboard import endpoints as dashboard
 from internal_api.errors import render_error
 from internal_api.invariants import endpoints as invariants
 from internal_api.jobs import endpoints as jobs
@@ -47,9 +48,9 @@ def create_internal_app(settings: Settings) -> FastAPI:
         ],
         dependencies=[Depends(LOWEST)],
     )
-    # What is included asks for the lowest role at least. These two are added instead: one makes the tokens that the
-    # others ask for, the other takes a token of its own.
-    app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes])
+    # What is included asks for the lowest role at least. These are added instead: one makes the tokens that the others
+    # ask for, the metrics take a token of their own, and the dashboard a cookie too.
+    app.router.routes.extend([*sign_in.router.routes, *metrics.router.routes, *dashboard.router.routes])
     for feature in (
         health,
         config,
@@ -62,6 +63,8 @@ def create_internal_app(settings: Settings) -> FastAPI:
         invariants,
         operations,
         deprecations,
+        flags,
+        receipts,
         rate_limits,
         echo,
     ):

@@ -4,9 +4,11 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
+from commerce.flags.errors import SwitchedOff
 from core.context import current_request_id
 from core.errors import AppError, Denied, FieldError, RateLimited, Unauthenticated, Unavailable
 from core.web.errors import Failure
+from internal_api.dashboard.pages import refusal_page, wants_page
 
 _SIGN_IN = (
     "sign in: POST /internal/auth/token with the form fields username and password of a staff account, then send "
@@ -17,13 +19,16 @@ _HINTS: dict[type[AppError], str] = {
     Unauthenticated: _SIGN_IN,
     Denied: "an admin can change roles: PATCH /internal/users/{id}; the token stays the same",
     RateLimited: "wait for the seconds that Retry-After names",
+    SwitchedOff: "GET /internal/flags says who switched it off and why; DELETE /internal/flags/... switches it on",
     Unavailable: "run `portico doctor` on this host, and see /readyz: they say which dependency is away",
 }
 _INTERNAL_ERROR = 500
 _LONGEST = 2000
 
 
-def render_error(failure: Failure, _scope: Scope) -> Response:
+def render_error(failure: Failure, scope: Scope) -> Response:
+    if wants_page(scope):
+        return refusal_page(failure, scope)
     error = failure.error
     hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), None)
     if failure.status == _INTERNAL_ERROR:

@@ -1,6 +1,7 @@
 """From a credential to a principal, the same on every door: an API key, or the access token of a sign-in."""
 
 import hmac
+import time
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
@@ -12,17 +13,19 @@ from commerce.accounts.key_secrets import hash_of_key, key_id_of, looks_like_key
 from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import ANONYMOUS, SCOPES_OF, Principal
 from commerce.accounts.throttling import admit_credential
-from commerce.accounts.tokens import AccessTokens, Audience, Claims, hash_of
+from commerce.accounts.tokens import STAFF_AUDIENCES, AccessTokens, Audience, Claims, hash_of
 from core.database import Database, ReadSession
 from core.errors import Unauthenticated
+from core.receipts import note, tell
 from core.resources import Resources
 
-Door = Literal["public", "graphql", "internal"]
+Door = Literal["public", "graphql", "internal", "dashboard"]
 # Whose tokens each door takes.
 _AUDIENCES: dict[Door, tuple[Audience, ...]] = {
     "public": ("public",),
     "graphql": ("public", "graphql"),
     "internal": ("internal",),
+    "dashboard": ("dashboard",),  # the page in a browser, and nothing else of that door
 }
 _USES_NOTED_EVERY = timedelta(minutes=1)
 _KEY = (
@@ -51,9 +54,19 @@ async def principal_for(token: str | None, resources: Resources, door: Door, add
     """
     if token is None:
         return ANONYMOUS
+    started = time.perf_counter()
+    try:
+        principal = await _principal_of(token, resources, door, address)
+    finally:
+        note("auth", seconds=time.perf_counter() - started)
+    tell("principal", principal.name)
+    return principal
+
+
+async def _principal_of(token: str, resources: Resources, door: Door, address: str) -> Principal:
     now = resources.clock.now()
     if looks_like_key(token):
-        if door == "internal":
+        if door in STAFF_AUDIENCES:
             raise Unauthenticated("API keys do not open this door: sign in")
         return await _of_key(token, resources, now, address)
     claims = AccessTokens(resources.keyring).read(token, _AUDIENCES[door], now)

@@ -14,6 +14,7 @@ from commerce.accounts.passwords import PASSWORDS, Passwords
 from commerce.accounts.repository import AccountRepository
 from commerce.accounts.throttling import SignInThrottle
 from commerce.accounts.tokens import (
+    STAFF_AUDIENCES,
     AccessTokens,
     Audience,
     NewRefreshToken,
@@ -123,7 +124,7 @@ class SignIn:
             user_id=user.id,
             audience=audience,
             created_at=now,
-            expires_at=now + (INTERNAL_LIFETIME if audience == "internal" else REFRESH_LIFETIME),
+            expires_at=now + (INTERNAL_LIFETIME if audience in STAFF_AUDIENCES else REFRESH_LIFETIME),
             revoked_at=None,
         )
         session.add(row)
@@ -158,7 +159,7 @@ class SignIn:
             await AuditLog(session, self._clock, SYSTEM).record("sign_in.revoke", row.user_id, None, after)
 
     async def _issue(self, session: WriteSession, family: _Family, now: datetime) -> Tokens:
-        internal = family.audience == "internal"
+        internal = family.audience in STAFF_AUDIENCES
         lifetime = INTERNAL_LIFETIME if internal else ACCESS_LIFETIME
         access = self._tokens.issue(family.user.id, family.sign_in_id, family.audience, now, lifetime)
         refresh = None if internal else NewRefreshToken.make()
@@ -174,7 +175,7 @@ async def forget_expired(session: WriteSession, now: datetime) -> None:
 
 
 def _may_enter(user: User, audience: Audience) -> bool:
-    return user.is_active and (audience != "internal" or user.role != "customer")
+    return user.is_active and (audience not in STAFF_AUDIENCES or user.role != "customer")
 
 
 async def _family(session: WriteSession, sign_in_id: str, now: datetime) -> _Family | None:

@@ -15,7 +15,8 @@ from commerce.accounts.errors import TokenExpired
 from core.errors import Unauthenticated
 from core.sealing import Keyring
 
-Audience = Literal["public", "graphql", "internal"]
+Audience = Literal["public", "graphql", "internal", "dashboard"]
+STAFF_AUDIENCES: tuple[Audience, ...] = ("internal", "dashboard")  # of whose doors customers get no token
 # There is one algorithm: a token that names another, or none, is refused whatever it says.
 ALGORITHM = "HS256"
 _ISSUER = "portico"

@@ -4,13 +4,13 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, and_, exists, false, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, exists, false, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 
 from commerce.catalog.models import CategoryRow, ProductRow, TagRow, VariantRow
 from commerce.catalog.search import search_values, words_of
 from commerce.catalog.text import is_storable
-from core.direct import Bind, filled
+from core.direct import Bind, TellingNumber, filled
 from core.errors import Invalid
 from core.money import MAX_AMOUNT
 from core.pagination import Keyset
@@ -141,9 +141,9 @@ def in_price_range(form: FilterForm, bind: Bind) -> list[ColumnElement[bool]]:
     """Of one variant."""
     found: list[ColumnElement[bool]] = []
     if "min_price" in form.given:
-        found.append(VariantRow.price >= bind("min_price", BigInteger()))
+        found.append(VariantRow.price >= bind("min_price", TellingNumber()))
     if "max_price" in form.given:
-        found.append(VariantRow.price <= bind("max_price", BigInteger()))
+        found.append(VariantRow.price <= bind("max_price", TellingNumber()))
     return found
 
 

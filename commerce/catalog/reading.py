@@ -62,8 +62,9 @@ def product_list(
 ) -> Select[*tuple[Any, ...]]:
     """As `listed` has it, with the values of `values_of`."""
     wanted, order = _wanted(listing, dialect, bind)
-    road = partial(swift, form=listing.form, dialect=dialect, bind=bind)
-    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, road, in_index=listing.is_in_index)
+    # The best match is known when all are: there is one way to it.
+    road = {} if listing.is_ranked else {"found_by": partial(swift, form=listing.form, dialect=dialect, bind=bind)}
+    return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, in_index=listing.is_in_index, **road)
 
 
 def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from commerce.catalog.models import DocumentRow, ProductRow
 from commerce.catalog.text import search_words
-from core.direct import Bind
+from core.direct import Bind, TellingText
 
 MAX_WORDS = 16
 _fts = table("product_fts", column("rowid"))
@@ -44,13 +44,11 @@ def matching(
     """
     text = String()
     statement = statement.join(DocumentRow, DocumentRow.product_id == ProductRow.id)
-    terms = bind("terms", text)
     if dialect == "sqlite":
         statement = statement.join(_fts, _fts.c.rowid == DocumentRow.id)
-        statement = statement.where(literal_column("product_fts").op("MATCH")(terms))
+        statement = statement.where(literal_column("product_fts").op("MATCH")(bind("terms", text)))
     else:
-        vector: ColumnElement[Any] = literal_column("product_documents.words")
-        statement = statement.where(vector.op("@@")(func.to_tsquery("simple", terms)))
+        statement = statement.where(has_words(bind))
     beginnings = [bind(f"word_{place}", text) for place in range(words)]
     fits = [
         case(
@@ -61,6 +59,12 @@ def matching(
         for beginning in beginnings
     ]
     return statement, reduce(add, fits, case((DocumentRow.title == bind("folded", text), 1), else_=0))
+
+
+def has_words(bind: Bind) -> ColumnElement[bool]:
+    """Of a document, on PostgreSQL."""
+    words: ColumnElement[Any] = literal_column("product_documents.words")
+    return words.op("@@", is_comparison=True)(func.to_tsquery("simple", bind("terms", TellingText())))
 
 
 def _begins_a_word(beginning: ColumnElement[str], of: InstrumentedAttribute[str], dialect: str) -> ColumnElement[bool]:

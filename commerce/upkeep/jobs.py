@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from commerce.accounts import sign_in, tickets
+from commerce.flags.repository import forget_expired
 from commerce.media.orphans import remove_orphans
+from commerce.receipts import repository as receipts
 from commerce.shipping import quotes
 from commerce.usage.repository import forget_unused
 from commerce.webhooks import redelivery
@@ -32,6 +34,8 @@ CHORES: Mapping[str, Chore] = {
     "sign_ins": sign_in.forget_expired,
     "tickets": tickets.forget_expired,
     "uses": forget_unused,
+    "receipts": receipts.forget_old,
+    "flags": forget_expired,
     "webhook_deliveries": lambda session, now: redelivery.forget_old(session, now - redelivery.RETENTION),
 }
 

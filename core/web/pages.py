@@ -38,3 +38,7 @@ class Pages:
         values |= {"base": base, "asset": lambda name: f"{base}/static/{immutable(name)}"}
         body = self._environment.get_template(template).render(values)
         return HTMLResponse(body, status_code, {"Cache-Control": "no-store", **(headers or {})})
+
+    def fragment(self, template: str, **values: Any) -> str:
+        """A part of a page, the same wherever the page is served: templates know what is given alone."""
+        return self._environment.get_template(template).render(values)

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from core.errors import NotFound
 from core.web.conditional import is_current
+from core.web.middleware.flags import refuse_if_off
 from core.web.ranges import file_response, wanted_range
 
 _COMPRESSIBLE = {".css", ".js", ".svg", ".html", ".json", ".txt", ".map"}
@@ -71,6 +72,7 @@ class HashedFiles:
         return f"{stem}.{self._files[name].digest}.{ending}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refuse_if_off(scope)
         if scope["type"] != "http":
             raise NotFound
         if scope["method"] not in ("GET", "HEAD"):

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.web.middleware.flags import refuse_if_off
 from core.web.reads import read_app, read_handler
 from core.web.routing import BodyRoute
 from core.web.urls import mounted_at
@@ -49,6 +50,7 @@ class RouteTable:
         self._operations = _operations(router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refuse_if_off(scope)
         path = "" if scope["type"] == "lifespan" else scope["path"].removeprefix(scope.get("root_path", ""))
         if not path.startswith("/"):
             await self._router(scope, receive, send)

@@ -20,11 +20,17 @@ _SQLITE_BOUNDED = re.compile(rf"^SEARCH .*\((?:\w+=\? AND )*(?:{_BOUNDS})=\?")
 _SQLITE_WHOLE = re.compile(r"^SCAN (?!\(|CONSTANT|json_each)(\w+)(?: USING (?:COVERING )?INDEX \S+)?$")
 _SQLITE_MADE = re.compile(r"^(?:MATERIALIZE|CO-ROUTINE) (\w+)$")  # a subquery, whose own steps are told below it
 _POSTGRES_BOUNDED = re.compile(rf"\(+(?:\w+\.)?(?:{_BOUNDS})\)?(?:::\w+)? = ")
+_TIMES = 1_000  # so many more rows than there are
 _WAYS = ("seqscan", "sort", "incremental_sort", "hashjoin", "mergejoin")
 
 
 class Explainer(Protocol):
     def faults(self, statement: str, values: int) -> list[str]: ...
+    def walks_for_words(self, statement: str) -> bool:
+        """Whether in a large shop it goes through the products in their order until some have the words, without having
+        asked whether many do.
+        """
+        ...
 
 
 class SqliteExplainer:
@@ -40,6 +46,12 @@ class SqliteExplainer:
                 steps[parent].append(step)
         limited = " LIMIT " in statement and "ORDER BY" in statement
         return [fault for together in steps.values() for fault in _sqlite_faults(together, made, limited=limited)]
+
+    def walks_for_words(self, statement: str) -> bool:
+        """Its index of words comes first: what is joined to it has no other way there."""
+        steps = self._connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?")).fetchall()
+        places = [step for *_, step in steps if "product_fts" in step or "products_" in step or "products " in step]
+        return "product_fts" not in places[0]
 
 
 def _sqlite_faults(steps: list[str], made: set[str], *, limited: bool) -> Iterator[str]:
@@ -67,6 +79,15 @@ class PostgresExplainer:
         assert row is not None
         return list(_postgres_faults(row[0][0]["Plan"], limited=False))
 
+    def walks_for_words(self, statement: str) -> bool:
+        with self._connection.transaction(force_rollback=True):
+            for way in _WAYS:
+                self._connection.execute(f"SET LOCAL enable_{way} = on".encode())
+            self._connection.execute("UPDATE pg_class SET reltuples = reltuples * %s", [_TIMES])
+            row = self._connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}".encode()).fetchone()
+        assert row is not None
+        return _walks(row[0][0]["Plan"])
+
 
 def _postgres_faults(plan: dict[str, Any], *, limited: bool) -> Iterator[str]:
     kind = plan["Node Type"]
@@ -78,6 +99,20 @@ def _postgres_faults(plan: dict[str, Any], *, limited: bool) -> Iterator[str]:
     for each in below:
         # What an aggregate or a sort reads, it reads to the end.
         yield from _postgres_faults(each, limited=kind == "Limit" or (limited and kind not in ("Aggregate", "Sort")))
+
+
+def _walks(plan: dict[str, Any]) -> bool:
+    below: list[dict[str, Any]] = plan.get("Plans", [])
+    if plan["Node Type"] == "Limit" and not any(each["Parent Relationship"] == "InitPlan" for each in below):
+        scan = _outermost(below[0])
+        if scan.get("Relation Name") != "product_documents" and " @@ " in str(below[0]) and not _sorts(below[0]):
+            return True
+    return any(map(_walks, below))
+
+
+def _sorts(plan: dict[str, Any]) -> bool:
+    """Before it gives its first row."""
+    return plan["Node Type"] in ("Sort", "Aggregate") or any(map(_sorts, plan.get("Plans", [])))
 
 
 def _is_bounded(plan: dict[str, Any]) -> bool:

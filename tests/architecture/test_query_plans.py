@@ -279,3 +279,14 @@ async def test_no_statement_reads_a_whole_table_or_sorts_without_bound(
         for each, faults in found
         if faults and excuse(each.statement, faults) is None
     ] == []
+
+
+async def test_few_products_of_a_word_are_not_looked_for_among_all(
+    module_database_url: str, asked: list[Asked]
+) -> None:
+    found = [each for each in asked if re.search(r"MATCH|@@", each.statement)]
+    with explainer(make_url(module_database_url)) as explained:
+        walking = [(each.operation, each.statement) for each in found if explained.walks_for_words(each.statement)]
+
+    assert len(found) > 50
+    assert walking == []

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeEngine
 
 from commerce.catalog.models import CategoryRow
 from core.database import Database, DatabaseUnavailable, UtcDateTime
-from core.direct import Sql, compiled, filled, named
+from core.direct import Sql, TellingText, compiled, filled, named
 from tests.factories.statements import recorded
 
 NAMES = select(CategoryRow.name).where(CategoryRow.slug == named()("slug", String()))
@@ -154,3 +154,21 @@ async def test_connection_killed_in_mid_statement_is_unavailable(postgres_databa
     with pytest.raises(DatabaseUnavailable):
         await reader
     assert await names_of(postgres_database, "jackets") == []
+
+
+@pytest.mark.parametrize(("kind", "plans"), [(String(), (3, 5)), (TellingText(), (0, 8))])
+async def test_plan_is_made_for_each_value_that_tells_which_is_good(
+    postgres_database_url: str, kind: TypeEngine[str], plans: tuple[int, int]
+) -> None:
+    database = Database(postgres_database_url)
+    on = select(literal("x") == named()("value", kind))
+    sql, other = compiled(on, "postgresql"), sql_of("SELECT 1", "postgresql")
+    for number in range(8):
+        await database.fetch(sql, {"value": str(number)})
+        await database.fetch(other, {})
+
+    made = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT ''x''%'"
+    rows = await database.fetch(sql_of(made, "postgresql"), {})
+    await database.close()
+
+    assert [tuple(row) for row in rows] == [plans]

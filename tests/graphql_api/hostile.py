@@ -6,6 +6,8 @@ TOO_MANY_TOKENS = "Syntax Error: Document contains more than 1000 tokens. Parsin
 TOO_LONG = "Syntax Error: Source contains more than 65536 code points. Parsing aborted."
 TOO_NESTED = "Syntax Error: Document is nested too deeply. Parsing aborted."
 
+SAME = "More than 1,000 pairs of fields have the same name and the same place"
+
 
 def nested(name: str, levels: int, leaf: str) -> str:
     return f"{name} {{ " * levels + leaf + " }" * levels
@@ -52,6 +54,24 @@ DOCUMENTS = {
     "100,000 directives": ("{ categories { id } __typename " + "@a " * 60_000 + "}", TOO_LONG),
     "1,000 directives": ("{ categories { id } __typename " + "@a " * 1_000 + "}", TOO_MANY_TOKENS),
     "51 directives": ("{ categories { id } __typename " + "@a " * 51 + "}", "The document has more than 50 directives"),
+    "51 fragments": (
+        "{ categories { id } } " + times(51, "fragment F# on Query { __typename }"),
+        "The document has more than 50 fragments",
+    ),
+    "980 fields of one name": (f"{{ categories {{ {times(980, 'id')} }} }}", SAME),
+    "46 fields of one name": (f"{{ categories {{ {times(46, 'id')} }} }}", SAME),
+    "46 fragments with a field of one name": (
+        f"{{ categories {{ {times(46, '...F#')} }} }} {times(46, 'fragment F# on Category { id }')}",
+        SAME,
+    ),
+    "seven fields of one name in each of seven": (
+        f"{{ products {{ {times(7, 'nodes { ' + times(7, 'id') + ' }')} }} }}",
+        SAME,
+    ),
+    "90 selections of one field": (
+        f"{{ products {{ nodes {{ {times(90, 'variants { id sku price { amount } stock }')} }} }} }}",
+        SAME,
+    ),
     "21 operations": (times(21, "query Q# { categories { id } }"), "The document has more than 20 operations"),
     "a number of 5,000 digits": (
         f"{{ products(first: {'1' * 5_000}) {{ nodes {{ id }} }} }}",
@@ -76,9 +96,9 @@ DOCUMENTS = {
         "{ " + times(20, "a#: products(first: 100) { nodes { variants { price { amount } } } }") + " }",
         "the operation costs 22020 points; at most 10000 are allowed",
     ),
-    "introspection, 2^80 ways": (
-        "{ categories { id } __schema { ...F0 } } " + chain("__Schema", 80, "types { name }"),
-        f"the operation costs {50 + 2**80 * 100} points; at most 10000 are allowed",
+    "introspection, 2^49 ways": (
+        "{ categories { id } __schema { ...F0 } } " + chain("__Schema", 49, "types { name }"),
+        f"the operation costs {50 + 2**49 * 100} points; at most 10000 are allowed",
     ),
     "introspection in circles": (
         "{ categories { id } __schema { types { fields { type { fields { type { fields { name } } } } } } } }",

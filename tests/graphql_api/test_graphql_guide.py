@@ -37,6 +37,8 @@ def test_every_code_exists() -> None:
         f"{limits.MAX_TOKENS:,} tokens",
         f"{limits.MAX_OPERATIONS} operations",
         f"{limits.MAX_DIRECTIVES} directives",
+        f"{limits.MAX_FRAGMENTS} fragments",
+        f"{limits.MAX_SAME:,} pairs",
         f"{limits.MAX_ROOT_FIELDS} fields at its root",
         f"{limits.MAX_ALIASES} aliases",
         f"{limits.MAX_DEPTH} levels",

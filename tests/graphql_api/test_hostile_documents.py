@@ -10,7 +10,7 @@ from core.resources import Resources
 from graphql_api.limits import MAX_TOKENS, MAX_VALUES
 from tests.graphql_api.asking import Ask, error_of
 from tests.graphql_api.effort import measured
-from tests.graphql_api.hostile import DOCUMENTS
+from tests.graphql_api.hostile import DOCUMENTS, times
 from tests.graphql_api.subscribing import connected, run
 
 READ_TWICE = 2  # Strawberry reads what we could not read once more, to say why
@@ -26,6 +26,26 @@ async def test_document_is_refused_before_it_runs(ask: Ask, resources: Resources
     assert "data" not in body
     assert (effort.fields, effort.statements) == (0, [])
     assert effort.tokens <= READ_TWICE * (MAX_TOKENS + 1)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"{{ categories {{ {times(45, 'id')} }} }}",
+        f"{{ categories {{ {times(45, '... on Category { id }')} }} }}",
+        f"{{ categories {{ {times(45, '...F#')} }} }} {times(45, 'fragment F# on Category { id }')}",
+        f"{{ categories {{ {times(50, '...F')} }} }} fragment F on Category {{ id id }}",
+        f"{{ products(first: 1) {{ {times(31, 'nodes { id }')} }} }}",
+    ],
+)
+async def test_fields_may_be_asked_for_again(ask: Ask, document: str) -> None:
+    assert "errors" not in await ask(document)
+
+
+async def test_fields_of_different_places_are_not_the_same(ask: Ask) -> None:
+    groups = times(10, f"a#: products(first: 1) {{ nodes {{ {times(14, 'id')} }} }}")
+
+    assert "errors" not in await ask(f"{{ {groups} }}")
 
 
 async def test_no_more_tokens_are_read_than_a_document_may_have(ask: Ask, resources: Resources) -> None:

@@ -1,7 +1,7 @@
 """Quotes of what sending costs.
 
 Revision ID: 0014
-Revises: 0011
+Revises: 0013
 """
 
 import sqlalchemy as sa

@@ -6,8 +6,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.budget import Budget
 from core.context import current_request
+from core.receipts import tell
 from core.web.finished import finished
 from core.web.headers import headers_of
+from core.web.middleware.flags import is_off
 from core.web.middleware.quota import told_quota
 from core.web.replaying import replaying
 from core.web.response_cache import allow_forgetting, metrics, open_sharing
@@ -16,6 +18,7 @@ from core.web.response_cache.keys import Area, Keys, address_of, is_plain_json, 
 from core.web.response_cache.store import Key, ResponseCache
 
 _LARGEST_OPERATION = 64 * 1024  # bytes that are read before the application is reached
+_DIGITS = 5  # of its length; what says that it is longer is the application's to refuse
 _BYPASS = b"portico; fwd=bypass"
 _METHOD = b"portico; fwd=method"
 _MISS = b"portico; fwd=uri-miss"
@@ -50,7 +53,7 @@ class ResponseCacheMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         area = self._keys.area(scope) if scope["type"] == "http" else None
         cache: ResponseCache | None = scope["state"].get("responses") if area is not None else None
-        if area is None or cache is None or not area.takes(scope["method"]):
+        if area is None or cache is None or not area.takes(scope["method"]) or is_off(scope):
             await self.app(scope, receive, send)
             return
         key = self._keys.of(scope, area)
@@ -223,6 +226,7 @@ def _is_away() -> bool:
 
 
 def _telling(start: Message, status: bytes) -> Message:
+    tell("cache", status.decode())
     start["headers"] = [*start.get("headers", ()), (b"cache-status", status)]
     return start
 
@@ -236,7 +240,8 @@ async def _gone() -> Message:
 
 async def _read(scope: Scope, receive: Receive) -> tuple[bytes, Receive]:
     """The body, empty where it is too long, or not what is looked for; and what gives all of it to the application."""
-    if not is_plain_json(headers_of(scope)):
+    headers = headers_of(scope)
+    if not is_plain_json(headers) or len(headers.get(b"content-length", b"")) > _DIGITS:
         return b"", receive
     taken: list[Message] = []
     body, more = b"", True

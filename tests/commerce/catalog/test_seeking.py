@@ -14,14 +14,17 @@ from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.products import a_variant
 
-PRODUCTS = 1_500
+PRODUCTS = 2_100
 FEW = [
     ProductFilter(min_price=50_000, max_price=51_000),
     ProductFilter(max_price=900),
     ProductFilter(in_stock=False),
     ProductFilter(min_price=99_000, in_stock=False),
+    ProductFilter(q="99"),
+    ProductFilter(q="none has it"),
 ]
 MANY = [ProductFilter(min_price=20_000), ProductFilter(min_price=1_000, max_price=90_000, include_unpublished=True)]
+MANY += [ProductFilter(q="cloth"), ProductFilter(q="cl go", vendor="Vendor 7", in_stock=True)]
 OTHERS = [
     ProductFilter(tag="tag-7"),
     ProductFilter(tag="tag-7", max_price=40_000, in_stock=True),
@@ -50,12 +53,19 @@ def _fits(number: int, wanted: ProductFilter) -> bool:
     in_stock = any(variant["stock"] > 0 for variant in variants)
     return (
         (row["status"] == "active" or wanted.include_unpublished)
+        and _has_words(number, wanted.q)
         and wanted.tag in (None, *(tag["tag"] for tag in big_rows.tags(number)))
         and wanted.vendor in (None, row["vendor"])
         and (wanted.category is None or row["category_id"] == big_rows.new_id("cat", 7))
         and any(lowest <= variant["price"] <= highest for variant in variants)
         and wanted.in_stock in (None, in_stock)
     )
+
+
+def _has_words(number: int, query: str | None) -> bool:
+    document = big_rows.document(number)
+    said = " ".join(("", document["title"], document["details"], document["description"]))
+    return all(f" {word}" in said for word in (query or "").split())
 
 
 @pytest.mark.parametrize("sort", SORT_NAMES)
@@ -90,7 +100,8 @@ async def test_numbered_page_begins_where_the_one_before_ends(shop: Database, wa
 def test_cases_above_go_both_ways() -> None:
     """Or the cases above prove one of them alone."""
     assert all(len(expected(wanted, "title")) < seeking.FEW // 4 for wanted in FEW)
-    assert all(len(expected(wanted, "title")) * 2 > seeking.FEW for wanted in MANY)
+    assert all(len(expected(wanted, "title")) * 2 > seeking.FEW for wanted in MANY if not wanted.q)
+    assert all(sum(_has_words(number, wanted.q) for number in range(PRODUCTS)) > seeking.FEW for wanted in MANY)
 
 
 async def test_product_that_reaches_into_a_range_from_far_below_is_found(

@@ -272,7 +272,7 @@ async def test_batch_costs_as_many_statements_whatever_is_in_it(
 ) -> None:
     await rows.add_many(12)
 
-    with recorded(database.reader) as sent:
+    with recorded(database.reports) as sent:
         await exported(database, kind)
 
     assert len(sent) == 3 * of_a_batch
@@ -282,7 +282,7 @@ async def test_batch_costs_as_many_statements_whatever_is_in_it(
 async def test_nothing_more_is_read_when_nobody_reads_on(database: Database, rows: OrderRows) -> None:
     await rows.add_many(40)
 
-    with recorded(database.reader) as sent:
+    with recorded(database.reports) as sent:
         pieces = export_orders(database, "csv", EVERYTHING, SHOP)
         await anext(pieces)
         await anext(pieces)

@@ -1,0 +1,1 @@
+"""Kill switches: what operators have switched off, a mount or a route."""

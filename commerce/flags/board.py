@@ -1,0 +1,89 @@
+"""Flags as requests ask for them: in memory, so that none waits for the database."""
+
+from asyncio import timeout
+from types import TracebackType
+from typing import Self
+
+from commerce.flags.entities import Flag
+from commerce.flags.errors import SwitchedOff
+from commerce.flags.repository import FlagRepository
+from commerce.flags.rules import why_always_on
+from commerce.flags.service import FLAGS
+from core.clock import Clock
+from core.database import Database
+from core.errors import Unavailable
+from core.hub import Hub
+from core.recurring import Recurring
+from core.single_flight import SingleFlight
+
+_LOOK_SECONDS = 2.0
+_PATIENCE_SECONDS = 1.0  # that a request has, after a change, for a database that is slow
+
+
+class FlagBoard:
+    """`async with FlagBoard(...) as flags:` One per process. It looks at once when a flag was changed here, when it is
+    told of a change elsewhere, and every few seconds.
+
+    While the database is away it goes on with what it knows, and before it knows anything nothing is off.
+    """
+
+    def __init__(self, database: Database, hub: Hub, clock: Clock, *, look_seconds: float = _LOOK_SECONDS) -> None:
+        self.any = True  # False: there is no flag, and nobody has to ask
+        self._database = database
+        self._hub = hub
+        self._clock = clock
+        self._look_seconds = look_seconds
+        self._flights = SingleFlight()
+        self._flags: dict[str, Flag] = {}
+        self._told, self._seen = 1, 0  # of changes: how many there were, and how many it has looked after
+        self._looking = Recurring("flags", self._turn)
+
+    async def refusal(self, mount: str, route: str | None) -> SwitchedOff | None:
+        """Of a request, if its mount or its route, by method and template, is off."""
+        if self._seen < self._told:
+            await self._look_now()
+        if route is not None and why_always_on(route) is not None:
+            return None
+        now = self._clock.now()
+        for target in (mount, route):
+            flag = self._flags.get(target) if target is not None else None
+            if flag is not None and flag.holds(now):
+                return SwitchedOff(flag, now)
+        return None
+
+    async def __aenter__(self) -> Self:
+        self._leave = self._hub.subscribe(FLAGS, self._heard)
+        await self._looking.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        await self._looking.__aexit__(kind, error, trace)
+        await self._flights.settle()
+
+    def _heard(self) -> None:
+        self.any = True  # maybe: who asks looks first
+        self._told += 1
+        self._looking.wake()
+
+    async def _turn(self) -> float:
+        await self._flights.run("look", self._look)
+        return self._look_seconds
+
+    async def _look_now(self) -> None:
+        told = self._told
+        try:
+            async with timeout(_PATIENCE_SECONDS):
+                await self._flights.run("look", self._look)
+        except (Unavailable, TimeoutError):
+            self._seen = max(self._seen, told)  # the next turn tries again
+
+    async def _look(self) -> None:
+        told = self._told
+        async with self._database.read() as session:
+            found = await FlagRepository(session).holding(self._clock.now())
+        self._flags = {flag.target: flag for flag in found}
+        self._seen = told
+        self.any = bool(found) or told != self._told

@@ -1,0 +1,1 @@
+"""Receipts of requests: where the time of each went, for a day."""

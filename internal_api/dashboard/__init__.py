@@ -1,0 +1,1 @@
+"""How everything is, for operators in a browser: one page, kept up to date while somebody looks."""
