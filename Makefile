@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test check lint types imports format contracts bench autobahn lock clean
+.PHONY: help setup dev run test check lint types imports format contracts bench faults autobahn lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -48,6 +48,9 @@ contracts-check: dev
 
 bench: dev ## measure speed beside other programs (docs/performance.md)
 	@$(BIN)/python -m benchmarks
+
+faults: dev ## kill, freeze and cut off everything under load (docs/faults.md)
+	@$(BIN)/python -m tests.faults
 
 autobahn: dev ## run the Autobahn cases of WebSockets (docs/conformance/websocket.md)
 	@$(BIN)/python -m tests.conformance.autobahn

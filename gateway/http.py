@@ -2,6 +2,7 @@
 bounds what a peer can make the server hold, and for how long (docs/hostile-clients.md).
 """
 
+import asyncio
 from functools import partial
 from typing import Any, Literal
 
@@ -19,11 +20,15 @@ BODY_SECONDS = 20.0
 BODY_RATE = 500
 # That a peer has to stop sending a body that was answered before its end.
 HANG_UP_SECONDS = 5.0
+LAST_REQUEST_SECONDS = 1.0  # that a connection is open for it when the server drains
 _Doing = Literal["idle", "head", "body", "working", "answered"]
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Per connection. Nothing is timed for each request: the server calls `sweep` every second."""
+    """Per connection. Nothing is timed for each request: the server calls `sweep` every second. While it drains each
+    request is the last of its connection, and one that may be on its way to a connection that is open already is waited
+    for: none is closed in the face of a request.
+    """
 
     head_seconds = HEAD_SECONDS
     body_seconds = BODY_SECONDS
@@ -37,6 +42,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._doing: _Doing = "idle"  # at the last sweep, and with which scope or cycle
         self._about: object = None
         self._left = self.head_seconds
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self._draining:  # taken while the others were told
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        if getattr(self.cycle, "response_complete", True):  # None before the first request
+            self.loop.call_later(LAST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         self._read = len(data)
@@ -107,7 +123,14 @@ class HttpProtocol(HttpToolsProtocol):
         if large or len(headers) > HEADERS:  # type: ignore[arg-type]
             app = _head_too_large
         cycle.scope["extensions"] = {EXTENSION: {"write": partial(_write, cycle)}}
+        if self._draining:
+            cycle.keep_alive = False
         super()._start_asgi_task(cycle, app)
+
+    @property
+    def _draining(self) -> bool:
+        draining: asyncio.Event | None = self.app_state.get("draining")
+        return draining is not None and draining.is_set()
 
 
 def _bytes_of(scope: Any) -> int:

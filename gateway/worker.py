@@ -4,6 +4,7 @@ obeys SIGQUIT, and knows its root path.
 
 import asyncio
 import contextlib
+import os
 import signal
 from typing import Any, ClassVar
 
@@ -29,7 +30,7 @@ class GatewayWorker(UvicornWorker):  # type: ignore[misc]  # untyped
         # before its last log lines are written.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        beat = asyncio.create_task(self._beat())
+        beat = asyncio.create_task(self._beat(server))
         try:
             # A start that fails exits with 3 in there, by which the master knows not to try again.
             await server.serve(sockets=self.sockets)
@@ -47,8 +48,12 @@ class GatewayWorker(UvicornWorker):  # type: ignore[misc]  # untyped
         if server.draining:
             server.cancel_requests()
 
-    async def _beat(self) -> None:
-        """The master kills a worker that is silent for `timeout`; uvicorn itself falls silent when it shuts down."""
+    async def _beat(self, server: DrainingServer) -> None:
+        """The master kills a worker that is silent for `timeout`; uvicorn itself falls silent when it shuts down. A
+        worker whose master was killed drains: it would keep the port from the next master.
+        """
         while True:
             self.notify()
+            if os.getppid() != self.ppid:
+                server.should_exit = True
             await asyncio.sleep(BEAT_SECONDS)

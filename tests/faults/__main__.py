@@ -1,0 +1,60 @@
+"""`make faults`: every fault under load, one after the other; prints the table, and `--json FILE` writes the rows.
+`--short` is what CI runs. Exits with 1 where anything was lost, doubled or wrong.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.harness.limits import at_most_seconds, end_in_order
+from benchmarks.report import table
+from tests.faults.hosts import SERVICES, cut_off, namespaces_are_allowed, second_host
+from tests.faults.kills import LONG, SHORT
+from tests.faults.proving import Outcome, prove
+from tests.faults.site import Site, a_site
+
+_MOST_SECONDS = 1800
+_CUT_SECONDS = {True: 3.0, False: 20.0}  # by whether it is short
+
+
+def outcomes(site: Site, *, short: bool) -> Iterator[Outcome]:
+    for fault in SHORT if short else LONG:
+        yield prove(site, fault)
+    ways = {"proxy": False} | ({"namespace": True} if not short and namespaces_are_allowed() else {})
+    for way, namespace in ways.items():
+        with second_host(site, namespace=namespace) as host:
+            addresses = [site.gateway.address, host.gateway.address]
+            for service in SERVICES:
+                outcome = prove(site, cut_off(host, service, _CUT_SECONDS[short], way), addresses)
+                yield outcome
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    end_in_order()
+    found: list[Outcome] = []
+    with (
+        at_most_seconds(_MOST_SECONDS),
+        tempfile.TemporaryDirectory() as folder,
+        a_site(Path(folder), hasty=asked.short) as site,
+    ):
+        for outcome in outcomes(site, short=asked.short):
+            sys.stderr.write(f"{outcome.name}: {'; '.join(outcome.faults) or 'nothing lost, nothing doubled'}\n")
+            found.append(outcome)
+    sys.stdout.write(table({each.name: each.rows for each in found}) + "\n")
+    if not namespaces_are_allowed():
+        sys.stdout.write("This machine allows no network namespaces: hosts were cut off by the proxy alone.\n")
+    if asked.json is not None:
+        asked.json.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n")
+    return int(any(each.faults for each in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
