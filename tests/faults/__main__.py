@@ -50,9 +50,9 @@ def main() -> int:
     asked = parser.parse_args()
     end_in_order()
     found: list[Outcome] = []
-    parts = ((outcomes, {}), (storms_of, storms.NARROW if asked.short else storms.ENVIRONMENT))
+    storming = storms.NARROW if asked.short else storms.ENVIRONMENT
     with at_most_seconds(_MOST_SECONDS):
-        for part, environment in parts:
+        for part, environment in ((outcomes, None), (storms_of, storming)):
             with (
                 tempfile.TemporaryDirectory() as folder,
                 a_site(Path(folder), hasty=asked.short, environment=environment) as site,

@@ -157,7 +157,11 @@ def _seen(address: str) -> dict[str, float]:
 async def _ask_calmly(address: str, operator: Headers, key: str) -> Counter[str]:
     """By path and status: each worker, a few times."""
     found = Counter[str]()
-    asks = (("/internal/health", operator), ("/public/v1/orders?size=5", bearer(key)), ("/public/v1/products", {}))
+    asks: tuple[tuple[str, Headers], ...] = (
+        ("/internal/health", operator),
+        ("/public/v1/orders?size=5", bearer(key)),
+        ("/public/v1/products", {}),
+    )
     async with voices(address, operator) as speaking:
         for voice in speaking * _ROUNDS:
             for path, headers in asks:

@@ -145,16 +145,17 @@ async def test_place_that_comes_at_the_moment_when_the_client_leaves_is_free_for
     assert door.free() == ((0, 1) if urgent else (1, 0))
 
 
-async def test_who_waits_for_an_answer_gets_the_place_and_gives_it_back() -> None:
+@pytest.mark.parametrize("path", ["/orders", "/products"])
+async def test_who_waits_for_an_answer_gets_the_place_and_gives_it_back(path: str) -> None:
     door = Door()
-    first = door.ask("/products")
+    held = [door.ask("/products"), door.ask("/orders")]
     await settled()
-    second = door.ask("/products")
+    asked = door.ask(path)
     await settled()
     waiting = door.wall.waiting
 
-    await door.end(first, second)
+    await door.end(*held, asked)
 
     assert waiting == 1
-    assert door.app.reached == ["/products", "/products"]
+    assert door.app.reached == ["/products", "/orders", path]
     assert door.free() == (1, 1)
