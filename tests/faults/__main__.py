@@ -39,7 +39,7 @@ def storms_of(site: Site, *, short: bool) -> Iterator[Outcome]:
     operator = storms.furnish(site)
     yield storms.isolation(site, operator, storms.CONNECTIONS[short])
     yield counting.limits(site, operator)
-    yield counting.one_key(site, operator, counting.ROUNDS[short], storms.KEY_CONNECTIONS)
+    yield counting.one_key(site, operator, counting.ROUNDS[short], storms.KEY_CONNECTIONS[short])
     yield storms.measured(site, operator, storms.CONNECTIONS[short])
 
 
