@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import AnyHttpUrl
 
 from core.errors import AppError, Unavailable
 from core.health import Check
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from core.replica import Replica
 
 _LONGEST_LINE = 200
+_CONNECT_SECONDS = 5.0
 _CONNECTIONS = (
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
     " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
@@ -61,6 +63,9 @@ async def _dependencies(settings: Settings) -> list[Check]:
         await _checked("objects", lambda: _objects(settings)),
         await _checked("mail", mailer_of(settings).check),
     ]
+    endpoint = settings.server.otlp_endpoint
+    if endpoint is not None:
+        checks.append(await _checked("traces", lambda: _traces(endpoint)))
     redis_url = settings.data.redis_url
     return checks if redis_url is None else [*checks, await _checked("redis", lambda: _redis(redis_url))]
 
@@ -126,6 +131,19 @@ async def _redis(url: str) -> str:
 
     await check(url)
     return ""
+
+
+async def _traces(endpoint: AnyHttpUrl) -> str:
+    """Connects, and sends nothing."""
+    host, port = (endpoint.host or "").strip("[]"), endpoint.port
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, connection = await asyncio.open_connection(host, port)
+    except OSError as error:  # TimeoutError is one
+        raise Unavailable(f"nobody takes them at {host}:{port}") from error
+    connection.close()
+    await connection.wait_closed()
+    return f"{host}:{port}"
 
 
 async def _objects(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from importlib.metadata import version
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_doctor_asks_redis_where_there_is_one(redis_url: str, monkeypatch: pytes
     assert away.stdout.splitlines()[-1].startswith("FAIL  redis")
     assert "Redis does not answer" in away.stdout
     assert "sesame-4711" not in away.output
+
+
+def test_doctor_connects_to_who_takes_traces(sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(sqlite_database_url, monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as collector:
+        where = f"127.0.0.1:{collector.getsockname()[1]}"
+        monkeypatch.setenv("PORTICO_OTLP_ENDPOINT", f"http://{where}/sesame-4711")
+        there = portico("doctor")
+    away = portico("doctor")
+
+    assert (there.exit_code, away.exit_code) == (0, 1)
+    assert there.stdout.splitlines()[-1].split() == ["ok", "traces", where]
+    assert away.stdout.splitlines()[-1].startswith(f"FAIL  traces         nobody takes them at {where}: ")
+    assert "sesame-4711" not in there.output + away.output
 
 
 def test_doctor_names_the_schema_that_is_behind(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
