@@ -11,6 +11,7 @@ from importlib.metadata import version
 import httpcore2
 import httpx2
 
+from core import tracing
 from core.outbound import GuardedNetwork, Options
 from core.upstream.calls import Answer, BrokenAnswer, Send, Upstream, UpstreamFailed
 
@@ -53,8 +54,10 @@ class _Sender:
         self._client = client
 
     async def __call__(self, upstream: Upstream, body: bytes) -> Answer:
+        traceparent = tracing.traceparent()
+        headers = upstream.headers if traceparent is None else {**upstream.headers, "traceparent": traceparent}
         try:
-            async with self._client.stream("POST", upstream.url, content=body, headers=upstream.headers) as response:
+            async with self._client.stream("POST", upstream.url, content=body, headers=headers) as response:
                 kept = await _bounded(response) if response.status_code == _OK else b""
                 return Answer(response.status_code, kept)
         except httpx2.TimeoutException:
