@@ -151,7 +151,7 @@ def flag_panel(state: State) -> Panel:
     empty = "nothing is off" if state.off is not None else NO_DATA
     columns = ("What", "Why", "Until", "Who")
     tables = (table("Mounts and routes", columns, rows, empty=empty, numeric=False),)
-    return Panel("flags", "Switched off", tables)
+    return Panel("flags", "Switched off", tables, wide=True)
 
 
 def _until(at: datetime | None) -> Cell:

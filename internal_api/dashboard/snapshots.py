@@ -113,6 +113,7 @@ def snapshot_of(change: Change, state: State, books: Books | None) -> Snapshot:
         tiles=(word, *metric_panels.figures(change, requests), dead),
         panels=(
             metric_panels.request_panel(requests),
+            book_panels.flag_panel(state),
             book_panels.state_panel(state, books),
             metric_panels.wall_panel(change),
             metric_panels.process_panel(change),
@@ -122,7 +123,6 @@ def snapshot_of(change: Change, state: State, books: Books | None) -> Snapshot:
             metric_panels.upstream_panel(change),
             book_panels.event_panel(books),
             book_panels.webhook_panel(books, state.now),
-            book_panels.flag_panel(state),
             book_panels.invariant_panel(books),
             book_panels.job_panel(books),
             book_panels.change_panel(books),

@@ -15,6 +15,7 @@ from tests.fixtures.collector import Collector, Span, collecting
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ORIGIN = f"00-{TRACE}-00f067aa0ba902b7-01 the-request"
 SECRET = "hunter2-is-secret"
+NOWHERE = text("SELECT 'hunter2-is-secret' FROM nowhere")
 NAMES = select(CategoryRow.name).where(CategoryRow.slug == named()("slug", String()))
 
 
@@ -51,7 +52,7 @@ async def use(url: str) -> None:
         with pytest.raises(DuplicateValue):
             await add_all(database, SECRET)
         with pytest.raises(Exception, match="nowhere"):
-            await database.fetch(compiled(text(f"SELECT '{SECRET}' FROM nowhere"), database.dialect), {})
+            await database.fetch(compiled(NOWHERE, database.dialect), {})
     await database.close()
 
 
