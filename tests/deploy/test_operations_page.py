@@ -18,6 +18,7 @@ from core.tailer import _POLL_SECONDS
 from gateway import working
 from gateway.server import DRAIN_SECONDS
 from tests.deploy.files import compose, manifest, pods
+from tests.fixtures.asgi import Served
 from tests.fixtures.processes import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -113,3 +114,11 @@ def test_drain_times_are_those_of_the_files() -> None:
     assert told("its `terminationGracePeriodSeconds`") == gateway["terminationGracePeriodSeconds"]
     assert told("jobs of a worker") == working._DRAIN_SECONDS
     assert told("what Docker and Kubernetes give a worker") == pods()["worker"]["terminationGracePeriodSeconds"]
+
+
+async def test_every_operation_that_the_page_names_is_there(served: Served) -> None:
+    named = re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`?\s]+)", PAGE)
+    there = {re.sub(r"\{[^}]*\}", "{}", each) for each in served.state["switchable"]()}
+
+    assert len(named) > 10
+    assert {re.sub(r"\{[^}]*\}", "{}", each) for each in named} - there == set()

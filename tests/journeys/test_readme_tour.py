@@ -113,7 +113,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
 
 
 def _wait_until_ready(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and server.poll() is None:
         try:
             if httpx2.get(f"http://{address}/readyz").status_code == httpx2.codes.OK:
