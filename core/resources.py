@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from core import failpoints
 from core.background import Background
@@ -188,17 +188,28 @@ async def open_limiter(settings: Settings) -> AsyncIterator[Limiter]:
 
 @asynccontextmanager
 async def open_upstreams(settings: Settings) -> AsyncIterator[Upstreams]:
-    carriers, proxy = settings.shop.carriers, settings.shop.upstream_proxy
+    carriers = settings.shop.carriers
     if not carriers:
         yield Upstreams((), nobody)
         return
     from core.upstream.client import open_client  # noqa: PLC0415  loaded where there is somebody to call
 
-    private_hosts = {(carrier.url.host or "").strip("[]") for carrier in carriers if carrier.own_network}
-    async with open_client(
-        allow_private=not settings.is_production, private_hosts=private_hosts, proxy=str(proxy) if proxy else None
-    ) as send:
+    async with open_client(**ways_of(settings)) as send:
         yield Upstreams(map(_upstream, carriers), send)
+
+
+class Ways(TypedDict):
+    """How upstreams may be connected to."""
+
+    allow_private: bool
+    private_hosts: Collection[str]
+    proxy: str | None
+
+
+def ways_of(settings: Settings) -> Ways:
+    proxy = settings.shop.upstream_proxy
+    own = {(carrier.url.host or "").strip("[]") for carrier in settings.shop.carriers if carrier.own_network}
+    return Ways(allow_private=not settings.is_production, private_hosts=own, proxy=str(proxy) if proxy else None)
 
 
 def _upstream(carrier: CarrierSettings) -> Upstream:

@@ -11,7 +11,7 @@ from pydantic import AnyHttpUrl
 
 from core.errors import AppError, Unavailable
 from core.health import Check
-from core.settings import Settings
+from core.settings import CarrierSettings, Settings
 from gateway.cli.console import settings_or_refuse
 
 if TYPE_CHECKING:
@@ -67,7 +67,27 @@ async def _dependencies(settings: Settings) -> list[Check]:
     if endpoint is not None:
         checks.append(await _checked("traces", lambda: _traces(endpoint)))
     redis_url = settings.data.redis_url
-    return checks if redis_url is None else [*checks, await _checked("redis", lambda: _redis(redis_url))]
+    if redis_url is not None:
+        checks.append(await _checked("redis", lambda: _redis(redis_url)))
+    return [*checks, *await asyncio.gather(*(_of_carrier(settings, each) for each in settings.shop.carriers))]
+
+
+async def _of_carrier(settings: Settings, carrier: CarrierSettings) -> Check:
+    """Connects to it, and asks nothing: a question may cost. Whether it is left alone is known to each process of the
+    gateway, for itself.
+    """
+    from core.resources import ways_of  # noqa: PLC0415  slow to load, as this
+    from core.upstream.client import reach  # noqa: PLC0415
+
+    async def connected() -> str:
+        try:
+            where = await reach(str(carrier.url), **ways_of(settings))
+        except ConnectionError as error:
+            told = f"{error}; quotes go on without it: see its status page, and PORTICO_CARRIERS"
+            raise Unavailable(told) from None
+        return f"{where} connects; left alone by a process of the gateway while portico_upstream_breaker is 2"
+
+    return await _checked(f"carrier {carrier.name}", connected)
 
 
 async def _of_database(settings: Settings) -> list[Check]:
