@@ -20,9 +20,10 @@ from commerce.catalog.filters import (
 )
 from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow
 from commerce.catalog.projections import CATEGORY, PRODUCT
+from commerce.catalog.repository import ProductRepository
 from commerce.catalog.search import matching
 from commerce.catalog.seeking import price_bounds, swift
-from commerce.catalog.sharing import tags_of_total
+from commerce.catalog.sharing import CATALOG, tags_of_total
 from commerce.catalog.text import is_storable
 from core.cache.objects import Kind, ObjectCache
 from core.database import Database
@@ -36,6 +37,8 @@ PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what th
 # As far as a total is counted each time that it is asked for. More is counted once for all who ask, in any process.
 COUNT_TO = 10_001
 _TOTAL = Kind("catalog.total", int)
+Counts = tuple[dict[str, int], int]  # products by status, and variants
+_COUNTS = Kind("catalog.counts", Counts)
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
 
 
@@ -190,6 +193,16 @@ class CatalogReader:
             return await count()
         tags = tags_of_total(of_stock=wanted.in_stock is not None)
         return await self._cache.get(_TOTAL, to_json(asdict(wanted)), tags, count)
+
+    async def counts(self) -> Counts:
+        """Of the whole catalogue, which takes going through it."""
+        if self._cache is None:
+            return await self._counts()
+        return await self._cache.get(_COUNTS, b"", (CATALOG,), self._counts)
+
+    async def _counts(self) -> Counts:
+        async with self._database.read() as session:
+            return await ProductRepository(session).counts()
 
     async def _count(self, wanted: ProductFilter, count_to: int | None) -> int:
         dialect = self._database.dialect

@@ -1,6 +1,7 @@
 """Where objects are kept, by the library `cashews`: in Redis for all processes, or within this one."""
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -11,14 +12,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAKING_SECONDS = 2.0  # for which others wait for who makes an object; one that takes longer is made twice
 _LOOK_SECONDS = 0.02
-_ANSWER_SECONDS = 0.25  # of Redis: to connect, to answer, to have a connection free
+_ANSWER_SECONDS = 0.25  # of Redis, each: to connect, to answer, to have a connection free
 _CONNECTIONS = 4
 _OBJECTS = 1_000  # within one process; those that nobody asked for go first
 _REDIS: dict[str, Any] = {
     "suppress": False,  # what fails is told
-    "socket_timeout": _ANSWER_SECONDS,
-    "socket_connect_timeout": _ANSWER_SECONDS,
-    "wait_for_connection_timeout": _ANSWER_SECONDS,
     "health_check_interval": 0,
     "max_connections": _CONNECTIONS,
     "client_name": "portico-cache",
@@ -36,8 +34,9 @@ class Store:
     Entering it does not wait for Redis. All methods raise StoreAway.
     """
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, *, answer_seconds: float = _ANSWER_SECONDS) -> None:
         self._url = url
+        self._answer_seconds = answer_seconds
         self._cache: Cache | None = None
         self._opening = asyncio.Lock()
 
@@ -48,7 +47,9 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._cache is not None:
-            await self._cache.close()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # by how the library closes Redis's
+                await self._cache.close()
 
     async def get(self, name: str) -> bytes | None:
         kept = await self._ask(lambda cache: cache.get(name))
@@ -81,7 +82,7 @@ class Store:
         async with self._opening:
             if self._cache is None:
                 # It loads Redis's library too: a tenth of a second, for which neither start nor loop waits.
-                self._cache = await asyncio.to_thread(_opened, self._url)
+                self._cache = await asyncio.to_thread(_opened, self._url, self._answer_seconds)
         return self._cache
 
 
@@ -89,12 +90,14 @@ def _claim(name: str) -> str:
     return f"{name}:making"
 
 
-def _opened(url: str | None) -> "Cache":
+def _opened(url: str | None, answer_seconds: float) -> "Cache":
     from cashews import Cache, register_backend  # noqa: PLC0415  loaded when something is kept
     from cashews.backends.redis import Redis  # noqa: PLC0415
 
     register_backend("unix", Redis, pass_uri=True)
+    waits = ("socket_timeout", "socket_connect_timeout", "wait_for_connection_timeout")
+    options = _REDIS | dict.fromkeys(waits, answer_seconds) if url else _MEMORY
     cache = Cache()
     # Bytes as they are: nothing that comes from Redis is unpickled.
-    cache.setup(url or "mem://", pickle_type="null", **(_REDIS if url else _MEMORY))
+    cache.setup(url or "mem://", pickle_type="null", **options)
     return cache
