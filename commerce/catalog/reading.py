@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Integer, Select, String, literal_column, null, select
@@ -37,8 +37,6 @@ PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what th
 # As far as a total is counted each time that it is asked for. More is counted once for all who ask, in any process.
 COUNT_TO = 10_001
 _TOTAL = Kind("catalog.total", int)
-Counts = tuple[dict[str, int], int]  # products by status, and variants
-_COUNTS = Kind("catalog.counts", Counts)
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
 
 
@@ -64,6 +62,16 @@ class Listing:
         if self.is_ranked:
             return _ranked(literal_column("0", Integer()))
         return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
+
+
+class Counts(NamedTuple):
+    """Of the whole catalogue."""
+
+    by_status: dict[str, int]  # products
+    variants: int
+
+
+_COUNTS = Kind("catalog.counts", Counts)
 
 
 def product_list(
@@ -195,14 +203,14 @@ class CatalogReader:
         return await self._cache.get(_TOTAL, to_json(asdict(wanted)), tags, count)
 
     async def counts(self) -> Counts:
-        """Of the whole catalogue, which takes going through it."""
+        """Takes going through the whole catalogue."""
         if self._cache is None:
             return await self._counts()
         return await self._cache.get(_COUNTS, b"", (CATALOG,), self._counts)
 
     async def _counts(self) -> Counts:
         async with self._database.read() as session:
-            return await ProductRepository(session).counts()
+            return Counts(*await ProductRepository(session).counts())
 
     async def _count(self, wanted: ProductFilter, count_to: int | None) -> int:
         dialect = self._database.dialect

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import pytest
 from prometheus_client import REGISTRY
@@ -82,7 +83,9 @@ async def over() -> AsyncIterator[Callable[[str | None, bytes], Start]]:
             def start() -> Process:
                 store, time = Store(url, answer_seconds=20), [0.0]
                 opened.append(store)
-                cache = ObjectCache(store, lambda key: shop + key, log.newest, SingleFlight(), now=lambda: time[0])
+                cache = ObjectCache(
+                    store, lambda key: sha256(shop + key).digest(), log.newest, SingleFlight(), now=lambda: time[0]
+                )
                 cache.heard = lambda: log.position
                 return Process(log, cache, store, made, time)
 

@@ -30,7 +30,7 @@ async def process(
         yield process
 
 
-@pytest @ pytest.mark.parametrize(("how", "undo"), WAYS)
+@pytest.mark.parametrize(("how", "undo"), WAYS)
 async def test_objects_are_made_and_redis_is_asked_once_a_second(
     process: Process, valkey: ValkeyProcess, log_entries: LogEntries, how: str, undo: str
 ) -> None:
