@@ -7,11 +7,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import TypedDict, TypeVar
 
+from sqlalchemy import make_url
+
 from core import failpoints
 from core.background import Background
 from core.budget import Budget
+from core.cache.objects import ObjectCache
+from core.cache.store import Store
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.eventlog import newest_position
 from core.hub import Hub
 from core.hub.memory import MemoryHub
 from core.idempotency import Idempotency
@@ -51,6 +56,7 @@ class Resources:
     flights: SingleFlight
     workers: Workers
     upstreams: Upstreams
+    cache: ObjectCache
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -75,6 +81,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
         hub = await opener.open("hub", open_hub(settings))
         limiter = await opener.open("limiter", open_limiter(settings))
         upstreams = await opener.open("upstreams", open_upstreams(settings))
+        store = await stack.enter_async_context(Store(settings.data.redis_url))
         resources = assemble(
             settings,
             SystemClock(),
@@ -84,6 +91,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
             hub=hub,
             limiter=limiter,
             upstreams=upstreams,
+            store=store,
         )
         stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
@@ -102,6 +110,7 @@ def assemble(
     hub: Hub | None = None,
     limiter: Limiter | None = None,
     upstreams: Upstreams | None = None,
+    store: Store | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
     hub = hub or MemoryHub()
@@ -109,6 +118,7 @@ def assemble(
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
     limiter = limiter or MemoryLimiter()
+    flights = SingleFlight()
     return Resources(
         settings=settings,
         clock=clock,
@@ -122,11 +132,19 @@ def assemble(
         mailer=mailer_of(settings),
         background=Background(),
         objects=objects,
-        flights=SingleFlight(),
+        flights=flights,
         workers=Workers(),
         upstreams=upstreams or Upstreams((), nobody),
+        cache=ObjectCache(store or Store(None), shop_of(settings, keyring), lambda: newest_position(database), flights),
         timings=timings,
     )
+
+
+def shop_of(settings: Settings, keyring: Keyring) -> Callable[[bytes], bytes]:
+    """Fingerprints that no other database and no other secret makes."""
+    url = make_url(settings.database_url).set(username=None, password=None)
+    address = url.render_as_string().encode()
+    return lambda data: keyring.fingerprint(address + b" " + data)
 
 
 def limits_of(settings: Settings, *, jobs: bool = False) -> Limits:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 import commerce.limits.registry
 import commerce.operations.registry
 from commerce.flags import board
+from core.cache.store import _CONNECTIONS as OBJECTS
 from core.database import Database
 from core.hub.redis import _client
 from core.jobs.worker import Timing
@@ -74,7 +75,7 @@ def rows_of_capacity() -> list[str]:
     worker = requests + TAILER + DOOR + LINES
     polls_of_jobs = 1 / Timing().poll
     looks_of_a_server = sum(1 / module._LOOK_SECONDS for module in LOOKING)
-    redis = _client("redis://127.0.0.1:1").connection_pool.max_connections + LIMITER
+    redis = _client("redis://127.0.0.1:1").connection_pool.max_connections + LIMITER + OBJECTS
     rows = []
     for nodes, workers in SHAPES:
         processes = nodes * WEB_TO_A_POD
