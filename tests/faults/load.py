@@ -147,7 +147,9 @@ def is_documented(status: int, headers: Mapping[str, str], codes: set[str]) -> b
 
 
 class Customer:
-    """Orders one thing after the other, cancels some, and now and then wants what is nearly gone."""
+    """Orders one thing after the other, cancels some, asks for some once more as if the answer had been lost, and now and
+    then wants what is nearly gone.
+    """
 
     def __init__(self, name: str, asking: Asking, journal: Journal) -> None:
         self._name = name
@@ -175,6 +177,8 @@ class Customer:
         self._journal.orders.append(order)
         sys.stdout.write(PLACED)
         sys.stdout.flush()
+        if number % 5 == 1:
+            await self._asking.insist("orders", "/public/v1/orders", key, finals, body)
         if number % 5 == 3:
             path = f"/public/v1/orders/{order.id}/cancel"
             order.cancelled = await self._asking.insist("orders", path, f"{key}-cancel", _FOUND) is not None
