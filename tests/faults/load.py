@@ -147,8 +147,8 @@ def is_documented(status: int, headers: Mapping[str, str], codes: set[str]) -> b
 
 
 class Customer:
-    """Orders one thing after the other, cancels some, asks for some again as if the answer had been lost, and now and then
-    wants what is nearly gone.
+    """Orders one thing after the other, cancels some, asks for some again as if the answer had been lost, and now and
+    then wants what is nearly gone.
     """
 
     def __init__(self, name: str, asking: Asking, journal: Journal) -> None:
