@@ -45,7 +45,7 @@ PEOPLE: dict[str, Role] = {
     **{role: role for role in ("support", "editor", "admin")},
 }
 ADA_SCOPES: tuple[Scope, ...] = ("orders:read", "orders:write")
-_IN_THEIR_OWN_TIME = {"uses"}  # written every few seconds
+_IN_THEIR_OWN_TIME = {"receipts", "uses"}  # written every few seconds
 _ALWAYS = {"starts_at": datetime(2020, 1, 1, tzinfo=UTC), "ends_at": datetime(2099, 1, 1, tzinfo=UTC)}
 _OVER = _ALWAYS | {"ends_at": datetime(2021, 1, 1, tzinfo=UTC)}
 _SOON = _ALWAYS | {"starts_at": datetime(2098, 1, 1, tzinfo=UTC)}

@@ -1,6 +1,5 @@
 """Documents beyond the limits never run, and a document is validated once."""
 
-import time
 from typing import Any
 
 import httpx2
@@ -37,7 +36,7 @@ def of_type(levels: int) -> str:
             "{ categories { " + " ".join(f"a{n}: id" for n in range(limits.MAX_ALIASES + 1)) + " } }",
             "The operation has more than 20 aliases",
         ),
-        (spread_twice(60), "The operation has more than 20 aliases"),
+        (spread_twice(limits.MAX_FRAGMENTS - 1), "The operation has more than 20 aliases"),
         ("{ categories { id } " + "__typename " * limits.MAX_TOKENS + "}", "Syntax Error: Document contains more than"),
         ("{ categories { id } ...A } fragment A on Query { ...A }", "Cannot spread fragment 'A' within itself"),
         (
@@ -49,7 +48,6 @@ def of_type(levels: int) -> str:
 async def test_document_beyond_a_limit_runs_no_resolver(
     ask: Ask, resources: Resources, document: str, message: str
 ) -> None:
-    started = time.perf_counter()
     with recorded(resources.database.reader) as sent:
         body = await ask(document)
 
@@ -57,18 +55,14 @@ async def test_document_beyond_a_limit_runs_no_resolver(
     assert error_of(body)["extensions"]["code"] == "invalid_request"
     assert "data" not in body
     assert sent == []
-    assert time.perf_counter() - started < 1
 
 
 async def test_product_fields_count_towards_the_depth(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     deepest = "{ products { edges { node { ...V } } } } fragment V on Product { variants { price { amount } } }"
     monkeypatch.setattr(limits, "MAX_DEPTH", 6)
-    limits.faults.strangers.cache_clear()
     fits = await ask(deepest)
     monkeypatch.setattr(limits, "MAX_DEPTH", 5)
-    limits.faults.strangers.cache_clear()
-    refused = await ask(deepest)
-    limits.faults.strangers.cache_clear()
+    refused = await ask(f"{deepest} # what is known of a document is known by its text")
 
     assert "errors" not in fits
     assert error_of(refused)["message"] == "The operation is more than 5 fields deep"

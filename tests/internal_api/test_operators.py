@@ -39,8 +39,13 @@ async def test_topology_shows_every_application_with_its_middleware(client: http
     topology = (await client.get("/internal/topology")).json()
 
     root = topology["root"]
-    outermost = ["ProxyMiddleware", "ObserveMiddleware", "ResponseCacheMiddleware", "SecurityHeadersMiddleware"]
-    assert root["middleware"][:4] == outermost
+    assert root["middleware"][:5] == [
+        "ProxyMiddleware",
+        "ObserveMiddleware",
+        "FlagsMiddleware",
+        "ResponseCacheMiddleware",
+        "SecurityHeadersMiddleware",
+    ]
     assert root["middleware"].index("CatchAllMiddleware") < root["middleware"].index("MountDispatcher")
     mounts = {mount["prefix"]: mount for mount in root["mounts"]}
     assert set(mounts) == {"/public", "/internal", "/graphql", "/static"}
@@ -49,6 +54,7 @@ async def test_topology_shows_every_application_with_its_middleware(client: http
         "CorsMiddleware",
         "QuotaMiddleware",
         "CatchAllMiddleware",
+        "BulkheadMiddleware",
         "CompressMiddleware",
         "HeadMiddleware",
         "BodyLimitMiddleware",

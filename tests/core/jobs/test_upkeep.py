@@ -94,14 +94,21 @@ def test_next_tick_comes_after_now(cron: str, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("ours", "theirs", "query"),
     [
-        ("sqlite+aiosqlite:////data/portico.db", "sqlite:////data/portico.db"),
-        ("postgresql+asyncpg://me:pw@db:5432/shop?ssl=require", "postgresql://me:pw@db:5432/shop?sslmode=require"),
+        ("sqlite+aiosqlite:////data/portico.db", "sqlite:////data/portico.db", {}),
+        (
+            "postgresql+asyncpg://me:pw@db:5432/shop?ssl=require",
+            "postgresql://me:pw@db:5432/shop",
+            {"sslmode": "require", "application_name": "portico-jobs", "connect_timeout": "5"},
+        ),
     ],
 )
-def test_dbos_is_told_of_the_same_database(ours: str, theirs: str) -> None:
-    assert sync_url(make_url(ours)) == theirs
+def test_dbos_is_told_of_the_same_database(ours: str, theirs: str, query: dict[str, str]) -> None:
+    told = make_url(sync_url(make_url(ours)))
+
+    assert told.set(query={}) == make_url(theirs)
+    assert told.query.items() >= query.items()
 
 
 async def test_schedule_that_is_none_stops_the_start(sqlite_shop: Shop) -> None:

@@ -101,7 +101,7 @@ async def test_database_that_is_away_is_a_503(client: httpx2.AsyncClient, monkey
     def away(_self: Database) -> None:
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(Database, "read", away)
+    monkeypatch.setattr(Database, "read_report", away)
 
     for kind, _ in KINDS:
         assert (await client.get(EXPORT, params={"format": kind})).status_code == 503
