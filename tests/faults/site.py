@@ -32,7 +32,7 @@ from tests.fixtures.valkey import ValkeyProcess
 
 WEB, JOBS = 3, 2
 METRICS_TOKEN = "a token for the metrics"
-HUNG_SECONDS = 240.0  # no bound of the product's: a machine that is busy with much else takes as long to start a gunicorn
+HUNG_SECONDS = 240.0  # no bound of the product's: whoever takes longer, on a busy machine too, will not come back
 _STOCK, _SCARCE = 1_000_000, 40
 _SCOPES = ("catalog:read", "orders:read", "orders:write", "events:read")
 _WORKER = (*PORTICO, "worker")
