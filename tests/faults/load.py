@@ -35,6 +35,7 @@ _PATIENCE = 240  # seconds: whoever waits longer is not served; a busy machine t
 _AGAIN_SECONDS = 0.2
 _MOST_AGAIN_SECONDS = 1.0
 _PAUSE = 0.25
+_LATE_SECONDS = 2.0
 _QUERY = "{ products(first: 5) { nodes { id title variants { sku available } } } }"
 Finals = frozenset[int | str]  # statuses and codes after which nobody asks again
 _FOUND: Finals = frozenset({200})
@@ -215,8 +216,10 @@ class Load:
             *(SubscriptionFollower, SubscriptionStreamFollower),
         )
         found: list[Follower] = []
-        for kind in kinds * self._plan.followers:
+        for number, kind in enumerate(kinds * self._plan.followers):
             follower = kind(address, self._plan.headers, self._plan.cursor)
+            if number >= len(kinds):  # so that there is something to catch up with
+                follower.again_seconds = _LATE_SECONDS
             follower.ids = Arrivals()
             if isinstance(follower, SocketFollower):
                 follower.channel = "orders"

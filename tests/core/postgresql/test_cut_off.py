@@ -41,9 +41,11 @@ async def test_host_that_is_cut_off_while_it_holds_the_log_of_events_loses_it_be
         async with there.write() as session:
             await append(session, [an_event("ord_there")], NOW)
             way.set("silent")
-            async with here.write() as other:
-                await append(other, [an_event("ord_here")], NOW)
-            way.set("pass")
+            try:
+                async with here.write() as other:
+                    await append(other, [an_event("ord_here")], NOW)
+            finally:
+                way.set("pass")
 
     async with here.read() as reading:
         kept = await EventLog(reading).following(0, 10)
