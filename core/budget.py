@@ -6,25 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from core.errors import RateLimited
-from core.ratelimit import Limit, Limiter, Verdict
+from core.ratelimit import Limit, Limiter, LimitExceeded, Verdict
 
 READ_POINTS, WRITE_POINTS = 1, 10
 _SECONDS = 60
 
 
-class QuotaExceeded(RateLimited):
+class QuotaExceeded(LimitExceeded):
     """Too many requests in too short a time. Wait for the seconds that `Retry-After` names."""
 
     def __init__(self, points: int, verdict: Verdict) -> None:
         limit = verdict.limit
         super().__init__(
+            verdict,
             f"this costs {points} of the {limit.amount} points that you have in {limit.seconds} seconds, "
             f"and {verdict.remaining} are left",
-            retry_after_seconds=verdict.reset_seconds,
         )
         self.points = points
-        self.verdict = verdict
 
 
 @dataclass(frozen=True, slots=True)

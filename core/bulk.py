@@ -50,9 +50,10 @@ def _inserts(dialect: str, table: Table, rows: Sequence[Row]) -> Iterator[tuple[
     if dialect != "sqlite":
         yield _statement(dialect, table, rows, None)
         return
+    sql = _compiled(table, dialect, tuple(rows[0]), None)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        text, values = _statement(dialect, table, rows[start : start + _ROWS_AT_ONCE], None)
-        yield _of_many(text, len(values)), tuple(chain.from_iterable(values))
+        some = rows[start : start + _ROWS_AT_ONCE]
+        yield _of_many(sql.text, len(some)), tuple(_values(sql, sql.names, some))
 
 
 async def insert_missing(session: WriteSession, table: Table, rows: Sequence[Row]) -> int:
@@ -78,12 +79,18 @@ def _statement(dialect: str, table: Table, rows: Sequence[Row], key: str | None)
     """For the driver, with the values of each row."""
     sql = _compiled(table, dialect, tuple(rows[0]), key)
     names = [key if name == _KEY and key else name for name in sql.names]
-    columns = zip(*map(itemgetter(*names), rows), strict=True)
-    written = (
-        _written(sql.writers[name], column) if name in sql.writers else column
-        for name, column in zip(sql.names, columns, strict=True)
-    )
-    return sql.text, list(zip(*written, strict=True))
+    values = iter(_values(sql, names, rows))
+    return sql.text, list(zip(*[values] * len(names), strict=True))
+
+
+def _values(sql: Sql, names: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+    """Those of all rows, one row after the other."""
+    values = [*chain.from_iterable(map(itemgetter(*names), rows))]
+    for place, name in enumerate(sql.names):
+        if name in sql.writers:
+            column = slice(place, None, len(names))
+            values[column] = _written(sql.writers[name], values[column])
+    return values
 
 
 def _written(writer: Callable[[Any], Any], column: Sequence[Any]) -> Iterable[Any]:

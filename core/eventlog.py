@@ -28,7 +28,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core import tracing
 from core.bulk import insert_rows
-from core.database import Base, ReadSession, WriteSession, announce, note_changes, table_of
+from core.database import Base, Database, ReadSession, WriteSession, announce, note_changes, table_of
 from core.errors import FieldError, Gone
 from core.pagination import InvalidCursor
 from core.repository import Repository
@@ -156,6 +156,12 @@ async def _insert(session: WriteSession, events: Sequence[NewEvent], now: dateti
         for event in events
     ]
     await insert_rows(session, table_of(EventRow), rows)
+
+
+async def newest_position(database: Database) -> int:
+    """Of the newest event that is committed. Raises DatabaseUnavailable."""
+    async with database.read() as session:
+        return await EventLog(session).newest()
 
 
 async def trim(session: WriteSession, before: datetime) -> int:

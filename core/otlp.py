@@ -88,6 +88,7 @@ class _Span:
     def __init__(self, span: trace.Span, token: Any = None) -> None:
         self._span = span
         self._token = token
+        self._failed = False
 
     def name(self, name: str) -> None:
         self._span.update_name(name)
@@ -96,8 +97,10 @@ class _Span:
         self._span.set_attributes({name.replace("__", "."): value for name, value in values.items()})
 
     def fail(self, kind: str) -> None:
-        self._span.set_attribute("error.type", kind)
-        self._span.set_status(StatusCode.ERROR)
+        if not self._failed:
+            self._failed = True
+            self._span.set_attribute("error.type", kind)
+            self._span.set_status(StatusCode.ERROR)
 
     def end(self) -> None:
         self._span.end()

@@ -8,7 +8,7 @@ is `auth`, and its statement is `sql` too.
 import time
 from typing import Any, Literal
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, ExceptionContext, event
 
 from core.context import Notes, current_request
 
@@ -38,7 +38,7 @@ def tell(fact: Fact, value: str) -> None:
 
 
 def note_statements(engine: Engine) -> None:
-    """Each statement of the engine's connections as `sql`."""
+    """Each statement of the engine's connections as `sql`, also one that fails."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def begin(_connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
@@ -48,6 +48,13 @@ def note_statements(engine: Engine) -> None:
     @event.listens_for(engine, "after_cursor_execute")
     def end(_connection: Any, _cursor: Any, _text: Any, _values: Any, context: Any, _many: Any) -> None:
         note("sql", seconds=time.perf_counter() - context.portico_began)
+        context.portico_began = None
+
+    @event.listens_for(engine, "handle_error")
+    def fail(failure: ExceptionContext) -> None:
+        began = getattr(failure.execution_context, "portico_began", None)
+        if began is not None:  # it is not over yet: what fails later is the reading of its rows
+            note("sql", seconds=time.perf_counter() - began)
 
 
 def _notes() -> Notes | None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypedDict, TypeVar
+
+from sqlalchemy import make_url
 
 from core import failpoints
 from core.background import Background
 from core.budget import Budget
+from core.cache.objects import ObjectCache
+from core.cache.store import Store
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.eventlog import newest_position
 from core.hub import Hub
 from core.hub.memory import MemoryHub
 from core.idempotency import Idempotency
@@ -51,6 +56,7 @@ class Resources:
     flights: SingleFlight
     workers: Workers
     upstreams: Upstreams
+    cache: ObjectCache
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -75,6 +81,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
         hub = await opener.open("hub", open_hub(settings))
         limiter = await opener.open("limiter", open_limiter(settings))
         upstreams = await opener.open("upstreams", open_upstreams(settings))
+        store = await stack.enter_async_context(Store(settings.data.redis_url))
         resources = assemble(
             settings,
             SystemClock(),
@@ -84,6 +91,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
             hub=hub,
             limiter=limiter,
             upstreams=upstreams,
+            store=store,
         )
         stack.push_async_callback(resources.jobs.close)
         stack.push_async_callback(resources.workers.close)
@@ -102,6 +110,7 @@ def assemble(
     hub: Hub | None = None,
     limiter: Limiter | None = None,
     upstreams: Upstreams | None = None,
+    store: Store | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
     hub = hub or MemoryHub()
@@ -109,6 +118,7 @@ def assemble(
     keyring = Keyring(settings.secret_key)
     idempotency = Idempotency(database, clock, keyring)
     limiter = limiter or MemoryLimiter()
+    flights = SingleFlight()
     return Resources(
         settings=settings,
         clock=clock,
@@ -122,11 +132,19 @@ def assemble(
         mailer=mailer_of(settings),
         background=Background(),
         objects=objects,
-        flights=SingleFlight(),
+        flights=flights,
         workers=Workers(),
         upstreams=upstreams or Upstreams((), nobody),
+        cache=ObjectCache(store or Store(None), shop_of(settings, keyring), lambda: newest_position(database), flights),
         timings=timings,
     )
+
+
+def shop_of(settings: Settings, keyring: Keyring) -> Callable[[bytes], bytes]:
+    """Fingerprints that no other database and no other secret makes."""
+    url = make_url(settings.database_url).set(username=None, password=None)
+    address = url.render_as_string().encode()
+    return lambda data: keyring.fingerprint(address + b" " + data)
 
 
 def limits_of(settings: Settings, *, jobs: bool = False) -> Limits:
@@ -188,17 +206,28 @@ async def open_limiter(settings: Settings) -> AsyncIterator[Limiter]:
 
 @asynccontextmanager
 async def open_upstreams(settings: Settings) -> AsyncIterator[Upstreams]:
-    carriers, proxy = settings.shop.carriers, settings.shop.upstream_proxy
+    carriers = settings.shop.carriers
     if not carriers:
         yield Upstreams((), nobody)
         return
     from core.upstream.client import open_client  # noqa: PLC0415  loaded where there is somebody to call
 
-    private_hosts = {(carrier.url.host or "").strip("[]") for carrier in carriers if carrier.own_network}
-    async with open_client(
-        allow_private=not settings.is_production, private_hosts=private_hosts, proxy=str(proxy) if proxy else None
-    ) as send:
+    async with open_client(**ways_of(settings)) as send:
         yield Upstreams(map(_upstream, carriers), send)
+
+
+class Ways(TypedDict):
+    """How upstreams may be connected to."""
+
+    allow_private: bool
+    private_hosts: Collection[str]
+    proxy: str | None
+
+
+def ways_of(settings: Settings) -> Ways:
+    proxy = settings.shop.upstream_proxy
+    own = {(carrier.url.host or "").strip("[]") for carrier in settings.shop.carriers if carrier.own_network}
+    return Ways(allow_private=not settings.is_production, private_hosts=own, proxy=str(proxy) if proxy else None)
 
 
 def _upstream(carrier: CarrierSettings) -> Upstream:

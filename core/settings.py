@@ -38,7 +38,7 @@ BUILT_IN_CARRIER = "table"  # the one that needs no service of others
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,4094}[!-~])?")
 _OUR_HEADERS = frozenset(("accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host",
-                          "transfer-encoding"))  # fmt: skip
+                          "traceparent", "transfer-encoding"))  # fmt: skip
 
 
 class SettingsError(Exception):

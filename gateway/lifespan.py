@@ -124,7 +124,7 @@ def root_lifespan(
                     broadcast,
                     watch,
                     presence,
-                    Watching(Snapshots(resources, health, tailer, draining)) as dashboard,
+                    Watching(Snapshots(resources, health, tailer, draining, flags)) as dashboard,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),

@@ -23,7 +23,7 @@ from core.errors import Unauthenticated
 from core.ratelimit import Verdict
 from core.resources import Resources
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
-from core.web.middleware.quota import spend, telling
+from core.web.middleware.quota import spend
 from core.web.response_cache import counted
 from graphql_api.executing import Executing
 from graphql_api.loaders import Loaders
@@ -138,7 +138,7 @@ async def open_context(
     """Raises Unauthenticated and QuotaExceeded before anything is parsed, or a WebSocket accepted."""
     authorization = connection.headers.get("authorization")
     try:
-        principal = await telling(connection, principal_of(authorization, resources, address))
+        principal = await principal_of(authorization, resources, address)
     except Unauthenticated:
         await spend(connection, resources.budget, caller_of(ANONYMOUS, address), READ_POINTS)
         raise

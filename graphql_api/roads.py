@@ -58,7 +58,7 @@ class Roads:
         context.admission = admission = await admit(self._schema, text, name, variables, context)
         if admission.faults or admission.points is None:
             return None
-        data = await plan.read(database)
+        data = await plan.read(context.resources)
         if data is None:
             return None
         note_deprecated(self._schema, text, name, variables, context)

@@ -12,13 +12,12 @@ from commerce.accounts.errors import MissingRole
 from commerce.accounts.principal import Principal, Role
 from core.errors import Unauthenticated
 from core.web.dependencies import ClientAddressDep, ResourcesDep, get_client_address
-from core.web.middleware.quota import telling
 from core.web.sockets.handshake import bearer_token
 
 
 async def get_principal(connection: HTTPConnection, resources: ResourcesDep, address: ClientAddressDep) -> Principal:
     """Who works here pays nothing: while others spend all there is, operators come in."""
-    return await telling(connection, principal_for(bearer_token(connection), resources, "internal", address))
+    return await principal_for(bearer_token(connection), resources, "internal", address)
 
 
 @dataclass(frozen=True, slots=True)

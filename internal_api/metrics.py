@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from starlette.concurrency import run_in_threadpool
 
-from commerce.catalog.repository import ProductRepository
+from commerce.catalog.reading import CatalogReader
 from commerce.webhooks.entities import DeliveryState, Queue
 from commerce.webhooks.repository import WebhookRepository
 from core.errors import Unavailable
@@ -33,8 +33,8 @@ async def _present(resources: Resources) -> list[Metric]:
     """Nothing while the database is away: that is when the other metrics are needed most."""
     now = resources.clock.now()
     try:
+        by_status, variants = await CatalogReader(resources.database, resources.cache).counts()
         async with resources.database.read() as session:
-            by_status, variants = await ProductRepository(session).counts()
             jobs = JobRepository(session)
             depths, given_up = await jobs.depths(now), await jobs.given_up()
             webhooks = WebhookRepository(session)

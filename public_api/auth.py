@@ -21,7 +21,7 @@ from core.budget import READ_POINTS, WRITE_POINTS
 from core.errors import Unauthenticated
 from core.resources import Resources
 from core.web.dependencies import ClientAddressDep, ResourcesDep
-from core.web.middleware.quota import spend, telling
+from core.web.middleware.quota import spend
 
 # Without the prefix of a proxy: the served documents name that.
 TOKEN_URL = "/public/v1/auth/token"  # noqa: S105  an address
@@ -52,7 +52,7 @@ async def charged(
     """
     points = READ_POINTS if connection.scope.get("method", "GET") == "GET" else WRITE_POINTS
     try:
-        principal = await telling(connection, finding)
+        principal = await finding
     except Unauthenticated:
         await spend(connection, resources.budget, network_of(address), points)
         raise

@@ -7,8 +7,7 @@ from functools import lru_cache
 from commerce.accounts.principal import Principal
 from commerce.limits.zones import REGISTER_ADDRESS, SIGN_IN_ACCOUNT, SIGN_IN_ADDRESS, TICKETS
 from core.budget import QuotaExceeded
-from core.errors import RateLimited
-from core.ratelimit import Hit, Limit, Limiter, Verdict
+from core.ratelimit import Hit, Limit, Limiter, LimitExceeded, Verdict
 from core.resources import Resources
 
 # Of looking for a credential, in the points of whose it says it is, and of the network: what the budget refuses was
@@ -23,7 +22,7 @@ class SignInThrottle:
         self._limiter = limiter
 
     async def admit(self, email: str, address: str) -> None:
-        """Counts a try of the account. Raises RateLimited, LimitsUnavailable."""
+        """Counts a try of the account. Raises LimitExceeded, LimitsUnavailable."""
         _require(await self._limiter.peek(SIGN_IN_ADDRESS, network_of(address)))
         _require(await self._limiter.hit(SIGN_IN_ACCOUNT, _account(email)))
 
@@ -35,12 +34,12 @@ class SignInThrottle:
 
 
 async def admit_registration(limiter: Limiter, address: str) -> None:
-    """Raises RateLimited, LimitsUnavailable."""
+    """Raises LimitExceeded, LimitsUnavailable."""
     _require(await limiter.hit(REGISTER_ADDRESS, network_of(address)))
 
 
 async def admit_ticket(limiter: Limiter, principal: Principal) -> None:
-    """Raises RateLimited."""
+    """Raises LimitExceeded."""
     _require(await limiter.hit(TICKETS, principal.name))
 
 
@@ -90,4 +89,4 @@ def _account(email: str) -> str:
 
 def _require(verdict: Verdict) -> None:
     if not verdict.allowed:
-        raise RateLimited(retry_after_seconds=verdict.reset_seconds)
+        raise LimitExceeded(verdict)

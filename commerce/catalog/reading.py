@@ -1,10 +1,11 @@
 """Reads of the catalogue whose JSON the database writes: one statement each, compiled once for each of its forms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
+from pydantic_core import to_json
 from sqlalchemy import ColumnElement, Integer, Select, String, literal_column, null, select
 
 from commerce.catalog.filters import (
@@ -19,9 +20,12 @@ from commerce.catalog.filters import (
 )
 from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow
 from commerce.catalog.projections import CATEGORY, PRODUCT
+from commerce.catalog.repository import ProductRepository
 from commerce.catalog.search import matching
 from commerce.catalog.seeking import price_bounds, swift
+from commerce.catalog.sharing import CATALOG, tags_of_total
 from commerce.catalog.text import is_storable
+from core.cache.objects import Kind, ObjectCache
 from core.database import Database
 from core.direct import Bind, Row, Sql, compiled, named
 from core.pagination import Keyset, Page
@@ -30,6 +34,9 @@ from core.projections.items import Item, ItemSlice, item_of
 from core.projections.listing import Paging, counted, listed, slice_of, total_of
 
 PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
+# As far as a total is counted each time that it is asked for. More is counted once for all who ask, in any process.
+COUNT_TO = 10_001
+_TOTAL = Kind("catalog.total", int)
 _KEPT = 500  # statements: of a list there are more forms than anybody asks for
 
 
@@ -57,6 +64,16 @@ class Listing:
         return keyset(self.sort or DEFAULT_SORT, tagged=self.form.tagged)
 
 
+class Counts(NamedTuple):
+    """Of the whole catalogue."""
+
+    by_status: dict[str, int]  # products
+    variants: int
+
+
+_COUNTS = Kind("catalog.counts", Counts)
+
+
 def product_list(
     listing: Listing, paging: Paging, json: ColumnElement[str], dialect: str, bind: Bind
 ) -> Select[*tuple[Any, ...]]:
@@ -67,10 +84,10 @@ def product_list(
     return listed(wanted, order, ProductRow.version, json, paging, dialect, bind, in_index=listing.is_in_index, **road)
 
 
-def product_count(listing: Listing, dialect: str, bind: Bind) -> Select[int]:
-    """How many products the list has on all pages."""
+def product_count(listing: Listing, dialect: str, bind: Bind, *, count_to: int | None = COUNT_TO) -> Select[int]:
+    """How many products the list has on all pages; no more than `count_to`."""
     wanted, _ = _wanted(listing, dialect, bind)
-    return counted(wanted)
+    return counted(wanted, count_to)
 
 
 def _wanted(listing: Listing, dialect: str, bind: Bind) -> tuple[Select[*tuple[Any, ...]], Keyset]:
@@ -107,6 +124,11 @@ def _list_sql(listing: Listing, paging: Paging, dialect: str, only_keys: bool) -
     return compiled(product_list(listing, paging, json, dialect, named()), dialect)
 
 
+@lru_cache(_KEPT)
+def _count_sql(form: FilterForm, dialect: str, count_to: int | None) -> Sql:
+    return compiled(product_count(Listing(form, DEFAULT_SORT), dialect, named(), count_to=count_to), dialect)
+
+
 @lru_cache
 def _one_sql(by: str, dialect: str, include_unpublished: bool, only_keys: bool) -> Sql:
     json = _json(None, dialect, only_keys=only_keys)
@@ -126,16 +148,20 @@ def _categories_sql(dialect: str) -> Sql:
 
 
 class CatalogReader:
-    """Whole products as REST shows them. `only_keys` leaves their JSON out: to say whether a reader's copy is good."""
+    """Whole products as REST shows them. `only_keys` leaves their JSON out: to say whether a reader's copy is good.
 
-    def __init__(self, database: Database) -> None:
+    Totals of more than 10,000 are found in the `cache` where there is one: of a moment that is not the page's.
+    """
+
+    def __init__(self, database: Database, cache: ObjectCache | None = None) -> None:
         self._database = database
+        self._cache = cache
 
     async def page(
         self, wanted: ProductFilter, sort: SortName | None, *, page: int, size: int, only_keys: bool = False
     ) -> Page[Item]:
         """A numbered page; the best match first where there is a query and no `sort`."""
-        listing, paging = Listing(form_of(wanted), sort), Paging(size, offset=page > 1, count=True)
+        listing, paging = Listing(form_of(wanted), sort), Paging(size, offset=page > 1, count=True, count_to=COUNT_TO)
         rows = await self._rows(listing, paging, wanted, {"offset": (page - 1) * size}, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=page == 1)
         return Page([item_of(row) for row in rows], page, size, total)
@@ -152,7 +178,7 @@ class CatalogReader:
     ) -> ItemSlice:
         """A keyset page, in the order of `page`. Raises InvalidCursor."""
         listing = Listing(form_of(wanted), sort)
-        paging = Paging(limit + 1, after=after is not None, count=count)
+        paging = Paging(limit + 1, after=after is not None, count=count, count_to=COUNT_TO if count else None)
         position = listing.keyset.position_of(after) if after is not None else {}
         rows = await self._rows(listing, paging, wanted, position, only_keys=only_keys)
         total = await self._total(rows, wanted, is_first=after is None) if count else None
@@ -160,11 +186,36 @@ class CatalogReader:
 
     async def _total(self, rows: Sequence[Row], wanted: ProductFilter, *, is_first: bool) -> int:
         found = total_of(rows, is_first=is_first)
-        if found is not None:
-            return found
-        listing, paging = Listing(form_of(wanted), DEFAULT_SORT), Paging(1, count=True)
-        first = await self._rows(listing, paging, wanted, {}, only_keys=True)
-        return total_of(first, is_first=True) or 0
+        return await self.total(wanted) if found is None else await self.whole_total(wanted, found)
+
+    async def total(self, wanted: ProductFilter) -> int:
+        """How many products fit in all."""
+        return await self.whole_total(wanted, await self._count(wanted, COUNT_TO))
+
+    async def whole_total(self, wanted: ProductFilter, counted: int) -> int:
+        """The total, of one that was counted as far as COUNT_TO."""
+        if counted < COUNT_TO:
+            return counted
+        count = partial(self._count, wanted, None)
+        if self._cache is None:
+            return await count()
+        tags = tags_of_total(of_stock=wanted.in_stock is not None)
+        return await self._cache.get(_TOTAL, to_json(asdict(wanted)), tags, count)
+
+    async def counts(self) -> Counts:
+        """Takes going through the whole catalogue."""
+        if self._cache is None:
+            return await self._counts()
+        return await self._cache.get(_COUNTS, b"", (CATALOG,), self._counts)
+
+    async def _counts(self) -> Counts:
+        async with self._database.read() as session:
+            return Counts(*await ProductRepository(session).counts())
+
+    async def _count(self, wanted: ProductFilter, count_to: int | None) -> int:
+        dialect = self._database.dialect
+        rows = await self._database.fetch(_count_sql(form_of(wanted), dialect, count_to), values_of(wanted, dialect))
+        return int(rows[0][0])
 
     async def _rows(
         self, listing: Listing, paging: Paging, wanted: ProductFilter, values: Mapping[str, Any], *, only_keys: bool

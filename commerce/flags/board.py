@@ -35,8 +35,18 @@ class FlagBoard:
         self._look_seconds = look_seconds
         self._flights = SingleFlight()
         self._flags: dict[str, Flag] = {}
+        self._known = False  # it has looked once
         self._told, self._seen = 1, 0  # of changes: how many there were, and how many it has looked after
         self._looking = Recurring("flags", self._turn)
+
+    async def off(self) -> list[Flag] | None:
+        """What is off now, by its target; None before it knows anything."""
+        if self._seen < self._told:
+            await self._look_now()
+        if not self._known:
+            return None
+        now = self._clock.now()
+        return sorted((flag for flag in self._flags.values() if flag.holds(now)), key=lambda flag: flag.target)
 
     async def refusal(self, mount: str, route: str | None) -> SwitchedOff | None:
         """Of a request, if its mount or its route, by method and template, is off."""
@@ -85,5 +95,6 @@ class FlagBoard:
         async with self._database.read() as session:
             found = await FlagRepository(session).holding(self._clock.now())
         self._flags = {flag.target: flag for flag in found}
+        self._known = True
         self._seen = told
         self.any = bool(found) or told != self._told

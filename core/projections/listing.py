@@ -23,6 +23,7 @@ class Paging:
     after: bool = False
     offset: bool = False
     count: bool = False  # also say how many rows there are in all
+    count_to: int | None = None  # and count no further
 
 
 def listed(
@@ -46,7 +47,7 @@ def listed(
     """
     total: ColumnElement[Any] = null()
     if paging.count:
-        total = counted(wanted).scalar_subquery()
+        total = counted(wanted, paging.count_to).scalar_subquery()
     reach: ColumnElement[int] = literal_column(str(paging.limit), Integer())
     page = wanted.add_columns(order.column.label("sort_value"), order.shown(dialect).label("shown"))
     page = page.order_by(*order.order()).limit(reach)
@@ -64,7 +65,10 @@ def listed(
     return found.select_from(keys).join(version.class_, version.class_.id == keys.c.id).order_by(*again.order())
 
 
-def counted(wanted: Select[*tuple[Any, ...]]) -> Select[int]:
+def counted(wanted: Select[*tuple[Any, ...]], count_to: int | None = None) -> Select[int]:
+    """`count_to`: and no further."""
+    if count_to is not None:
+        wanted = wanted.limit(literal_column(str(count_to), Integer()))
     return select(func.count()).select_from(wanted.subquery())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from core.errors import Unavailable
+from core.errors import RateLimited, Unavailable
 
 _RETRY_SECONDS = 5
 
@@ -50,6 +50,18 @@ class Hit:
     limit: Limit
     key: str
     cost: int = 1
+
+
+class LimitExceeded(RateLimited):
+    """Too many requests in too short a time. Wait for the seconds that `Retry-After` names."""
+
+    def __init__(self, verdict: Verdict, detail: str = "") -> None:
+        limit = verdict.limit
+        super().__init__(
+            detail or f"{limit.amount} are allowed in {limit.seconds} seconds, and {verdict.remaining} are left",
+            retry_after_seconds=verdict.reset_seconds,
+        )
+        self.verdict = verdict
 
 
 class Limiter(Protocol):

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
 
-from core.outbound import GuardedNetwork, Options
+from core import tracing
+from core.outbound import ForbiddenAddress, GuardedNetwork, Options
 from core.upstream.calls import Answer, BrokenAnswer, Send, Upstream, UpstreamFailed
 
 MOST_BYTES = 64 * 1024
@@ -25,6 +27,7 @@ _HEADERS = {
     "User-Agent": f"Portico/{version('portico')}",
 }
 _OK = 200
+_PORTS = {"http": 80, "https": 443}
 
 
 @asynccontextmanager
@@ -48,13 +51,36 @@ async def open_client(
         yield _Sender(client)
 
 
+async def reach(url: str, *, allow_private: bool, private_hosts: Collection[str] = (), proxy: str | None = None) -> str:
+    """Connects as a question would, and asks nothing. Returns where to. Raises ConnectionError: it says why, and
+    nothing of the address that may be a credential.
+    """
+    asked = urlsplit(proxy or url)
+    host, port = asked.hostname or "", asked.port or _PORTS[asked.scheme]
+    network = _Network(allow_private=allow_private or proxy is not None, private_hosts=private_hosts)
+    try:
+        stream = await network.connect_tcp(host, port, _TIMEOUT.connect)
+        try:
+            if asked.scheme == "https":
+                stream = await stream.start_tls(ssl.create_default_context(), host, _TIMEOUT.connect)
+        finally:
+            await stream.aclose()
+    except ForbiddenAddress as refused:
+        raise ConnectionError(f"{host}: {refused}") from refused
+    except (httpcore2.NetworkError, httpcore2.TimeoutException) as failure:
+        raise ConnectionError(f"{host}:{port} does not answer: {type(failure).__name__}") from failure
+    return f"{host}:{port}"
+
+
 class _Sender:
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
 
     async def __call__(self, upstream: Upstream, body: bytes) -> Answer:
+        traceparent = tracing.traceparent()
+        headers = upstream.headers if traceparent is None else {**upstream.headers, "traceparent": traceparent}
         try:
-            async with self._client.stream("POST", upstream.url, content=body, headers=upstream.headers) as response:
+            async with self._client.stream("POST", upstream.url, content=body, headers=headers) as response:
                 kept = await _bounded(response) if response.status_code == _OK else b""
                 return Answer(response.status_code, kept)
         except httpx2.TimeoutException:

@@ -5,9 +5,11 @@ import random
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
+from core import receipts, tracing
 from core.upstream.breaker import Breaker, State
 from core.upstream.calls import Answer, BrokenAnswer, Outcome, Question, Reply, Send, Upstream, UpstreamFailed
 from core.upstream.last_good import LastGood
@@ -105,7 +107,7 @@ class Upstreams:
         began = self._now()
         kept.running += 1
         try:
-            value = await self._exchange(kept.upstream, question, read, until)
+            value = await self._traced(kept.upstream, question, read, until)
         except UpstreamFailed as failure:
             outcome = failure.outcome
             log.info("upstream_failed", upstream=name, outcome=outcome, reason=failure.reason)
@@ -115,8 +117,10 @@ class Upstreams:
             return value
         finally:
             kept.running -= 1
+            seconds = self._now() - began
             REQUESTS.labels(name, outcome).inc()
-            SECONDS.labels(name).observe(self._now() - began)
+            SECONDS.labels(name).observe(seconds)
+            receipts.note(f"upstream:{name}", seconds=seconds)
             if outcome in _FAILURES:
                 kept.breaker.failed(permit)
             elif outcome == "ok":
@@ -124,10 +128,23 @@ class Upstreams:
             else:
                 kept.breaker.released(permit)
 
-    async def _exchange(self, upstream: Upstream, question: Question, read: Callable[[bytes], T], until: float) -> T:
+    async def _traced(self, upstream: Upstream, question: Question, read: Callable[[bytes], T], until: float) -> T:
+        """The trace shows whom it went to, not the address, which may hold a secret."""
+        told = {"server__address": urlsplit(upstream.url).hostname or "", "portico__upstream": upstream.name}
+        with tracing.part("POST upstream", "client", http__request__method="POST", **told) as span:
+            try:
+                return await self._exchange(upstream, question, read, until, span)
+            except UpstreamFailed as failure:
+                span.fail(failure.outcome)
+                raise
+
+    async def _exchange(
+        self, upstream: Upstream, question: Question, read: Callable[[bytes], T], until: float, span: tracing.Span
+    ) -> T:
         try:
             async with asyncio.timeout_at(until):
                 answer = await self._send(upstream, question.body)
+            span.tell(http__response__status_code=answer.status)
             if answer.status != _OK:
                 raise _failure(answer.status)
             return read(answer.body)

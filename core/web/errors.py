@@ -33,6 +33,7 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from core.ratelimit import LimitExceeded
 from core.web.urls import route_path
 
 log = structlog.get_logger("portico.errors")
@@ -180,6 +181,8 @@ def install_error_handlers(app: FastAPI, render: ErrorRenderer) -> None:
         failure = failure_of(exc)
         if isinstance(failure.error, MethodNotAllowed):
             failure.headers["Allow"] = _methods_at(connection.scope)
+        if isinstance(failure.error, LimitExceeded):
+            connection.scope["state"]["quota"] = failure.error.verdict  # QuotaMiddleware tells it
         report(failure)
         if isinstance(connection, WebSocket):
             await close_websocket(connection, failure, render)

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import AnyHttpUrl
 
 from core.errors import AppError, Unavailable
 from core.health import Check
-from core.settings import Settings
+from core.settings import CarrierSettings, Settings
 from gateway.cli.console import settings_or_refuse
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from core.replica import Replica
 
 _LONGEST_LINE = 200
+_CONNECT_SECONDS = 5.0
 _CONNECTIONS = (
     "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
     " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
@@ -61,8 +63,31 @@ async def _dependencies(settings: Settings) -> list[Check]:
         await _checked("objects", lambda: _objects(settings)),
         await _checked("mail", mailer_of(settings).check),
     ]
+    endpoint = settings.server.otlp_endpoint
+    if endpoint is not None:
+        checks.append(await _checked("traces", lambda: _traces(endpoint)))
     redis_url = settings.data.redis_url
-    return checks if redis_url is None else [*checks, await _checked("redis", lambda: _redis(redis_url))]
+    if redis_url is not None:
+        checks.append(await _checked("redis", lambda: _redis(redis_url)))
+    return [*checks, *await asyncio.gather(*(_of_carrier(settings, each) for each in settings.shop.carriers))]
+
+
+async def _of_carrier(settings: Settings, carrier: CarrierSettings) -> Check:
+    """Connects to it, and asks nothing: a question may cost. Whether it is left alone is known to each process of the
+    gateway, for itself.
+    """
+    from core.resources import ways_of  # noqa: PLC0415  slow to load, as this
+    from core.upstream.client import reach  # noqa: PLC0415
+
+    async def connected() -> str:
+        try:
+            where = await reach(str(carrier.url), **ways_of(settings))
+        except ConnectionError as error:
+            told = f"{error}; quotes go on without it: see its status page, and PORTICO_CARRIERS"
+            raise Unavailable(told) from None
+        return f"{where} connects; left alone by a process of the gateway while portico_upstream_breaker is 2"
+
+    return await _checked(f"carrier {carrier.name}", connected)
 
 
 async def _of_database(settings: Settings) -> list[Check]:
@@ -126,6 +151,19 @@ async def _redis(url: str) -> str:
 
     await check(url)
     return ""
+
+
+async def _traces(endpoint: AnyHttpUrl) -> str:
+    """Connects, and sends nothing."""
+    host, port = (endpoint.host or "").strip("[]"), endpoint.port
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, connection = await asyncio.open_connection(host, port)
+    except OSError as error:  # TimeoutError is one
+        raise Unavailable(f"nobody takes them at {host}:{port}") from error
+    connection.close()
+    await connection.wait_closed()
+    return f"{host}:{port}"
 
 
 async def _objects(settings: Settings) -> str:

@@ -7,6 +7,7 @@ import strawberry
 
 from commerce.accounts.principal import Principal
 from commerce.catalog import filters
+from commerce.catalog.reading import CatalogReader
 from commerce.catalog.repository import ProductRepository
 from graphql_api.catalog.types import Product, ProductEdge, product_type
 from graphql_api.context import Info
@@ -56,11 +57,8 @@ class ProductConnection:
 
     @field("How many products fit in all. Counted only where it is asked for.", COUNT)
     async def total_count(self, info: Info) -> int:
-        async with info.context.resources.database.read() as session:
-            found = await ProductRepository(session).slice(
-                self.wanted, filters.DEFAULT_SORT, limit=0, after=None, count=True
-            )
-        return found.total or 0
+        resources = info.context.resources
+        return await CatalogReader(resources.database, resources.cache).total(self.wanted)
 
 
 async def list_products(

@@ -11,9 +11,10 @@ from commerce.accounts.principal import Principal
 from commerce.catalog.filters import DEFAULT_SORT, FILTERS, ProductFilter, SortName, form_of, require_bounds, values_of
 from commerce.catalog.models import CategoryRow, ProductRow, RetiredHandleRow, VariantRow
 from commerce.catalog.projections import CATEGORY, PRODUCT, VARIANT
-from commerce.catalog.reading import PUBLISHED, Listing, product_count, product_list
+from commerce.catalog.reading import PUBLISHED, CatalogReader, Listing, product_count, product_list
 from core.direct import Bind
 from core.projections.listing import Paging
+from core.resources import Resources
 from graphql_api.fields import plain
 from graphql_api.plans.connections import NO_JSON, Connection, Source
 from graphql_api.plans.kinds import By, Kind, Visible, one
@@ -91,8 +92,16 @@ def _source(given: Mapping[str, Any], sort: SortName | None, principal: Principa
     def page(bind: Bind, paging: Paging) -> Part:
         return product_list(listing, paging, NO_JSON, dialect, bind)
 
+    async def whole(resources: Resources, counted: int) -> int:
+        return await CatalogReader(resources.database, resources.cache).whole_total(wanted, counted)
+
     return Source(
-        listing, values_of(wanted, dialect), listing.keyset, page, lambda bind: product_count(listing, dialect, bind)
+        listing,
+        values_of(wanted, dialect),
+        listing.keyset,
+        page,
+        lambda bind: product_count(listing, dialect, bind),
+        whole,
     )
 
 

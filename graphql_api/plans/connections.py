@@ -14,7 +14,7 @@ from core.pagination import Keyset
 from core.projections.fields import Projection, Shape
 from core.projections.listing import Paging
 from graphql_api.pagination import check_page
-from graphql_api.plans.parts import Bound, Part, Rows, array
+from graphql_api.plans.parts import Bound, Part, Rows, Whole, array
 from graphql_api.plans.selection import TYPENAME, Selection
 
 NO_JSON: ColumnElement[str] = null()  # type: ignore[assignment]  # in the place of the columns that a connection adds
@@ -23,7 +23,7 @@ NO_JSON: ColumnElement[str] = null()  # type: ignore[assignment]  # in the place
 @dataclass(frozen=True, slots=True)
 class Source:
     """Which items. `kind` and `values` are as those of `Bound`; `order` makes and reads cursors. `page` is as `listed`
-    makes it, `count` as `counted` (`core.projections.listing`).
+    makes it, `count` as `counted` (`core.projections.listing`), and `whole` as `Bound`'s.
     """
 
     kind: Hashable
@@ -31,6 +31,7 @@ class Source:
     order: Keyset
     page: Callable[[Bind, Paging], Part]
     count: Callable[[Bind], Part]
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Connection:
             total = found[-1][0][0] if self._shows_total else ""
             return self._write(_Page(rows, cursors, has_next, after is not None, total))
 
-        return Bound((source.kind, after is not None, limit), {**source.values, **position}, parts, write)
+        kind = source.kind, after is not None, limit
+        return Bound(kind, {**source.values, **position}, parts, write, source.whole if self._shows_total else None)
 
     def _parts(self, source: Source, bind: Bind, dialect: str, paging: Paging) -> list[Part]:
         """As far as they are shown. All columns are texts."""

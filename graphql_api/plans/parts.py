@@ -1,6 +1,6 @@
 """What a root field reads: SELECTs whose columns are texts, and the one statement that is made of all of them."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -10,22 +10,33 @@ from sqlalchemy.sql import ClauseElement
 
 from commerce.accounts.principal import Principal
 from core.direct import Bind, Row, Sql, compiled, named
+from core.resources import Resources
 
 Part = Select[*tuple[Any, ...]]
 Parts = Callable[[Bind], Sequence[Part]]
 Rows = Sequence[Row]
+# The whole total, of one that was counted so far. Raises DatabaseUnavailable.
+Whole = Callable[[Resources, int], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A root field with its arguments. `kind`: what its parts depend on; they are made once for each kind. `write`
-    makes the field's JSON of the rows of each part.
+    makes the field's JSON of the rows of each part. With `whole` the last of them is a total, counted as far as it was.
     """
 
     kind: Hashable
     values: Mapping[str, Any]
     parts: Parts
     write: Callable[[Sequence[Rows]], str]
+    whole: Whole | None = None
+
+    async def json(self, found: Sequence[Rows], resources: Resources) -> str:
+        """Raises DatabaseUnavailable."""
+        if self.whole is not None:
+            total = await self.whole(resources, int(found[-1][0][0]))
+            found = [*found[:-1], [(str(total),)]]
+        return self.write(found)
 
 
 # Of the arguments, for a caller, in a dialect. Raises AppError for what does not fit, and NotProjectable.

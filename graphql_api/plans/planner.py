@@ -21,8 +21,8 @@ from pydantic_core import to_json
 
 from commerce.accounts.principal import Principal
 from commerce.operations.memory import Memory
-from core.database import Database
 from core.errors import AppError, Unavailable
+from core.resources import Resources
 from graphql_api import limits
 from graphql_api.admission import Rulebook
 from graphql_api.documents import by_text
@@ -47,25 +47,23 @@ class Plan:
         """Whether all strangers get the same, until a product changes."""
         return all(root.is_of_catalogue for root in self._selected.roots)
 
-    async def read(self, database: Database) -> str | None:
+    async def read(self, resources: Resources) -> str | None:
         """The answer's data, as JSON; None where the database is away, which the executor has to say."""
+        database = resources.database
         statement = self._selected.statement(self._bounds, database.dialect)
         if statement is None:
             return None
-        rows: Sequence[Any] = ()
-        if statement.sql is not None:
-            values = {
-                f"{prefix(at)}{name}": each
-                for at, bound in enumerate(self._bounds)
-                for name, each in bound.values.items()
-            }
-            try:
-                rows = await database.fetch(statement.sql, values)
-            except Unavailable:
-                return None
-        found = statement.split(rows)
-        written = [bound.write(each) for bound, each in zip(self._bounds, found, strict=True)]
+        try:
+            found = statement.split(await database.fetch(statement.sql, self._values()) if statement.sql else ())
+            written = [await bound.json(each, resources) for bound, each in zip(self._bounds, found, strict=True)]
+        except Unavailable:
+            return None
         return "{" + ",".join(map("".join, zip(self._selected.keys, written, strict=True))) + "}"
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            f"{prefix(at)}{name}": each for at, bound in enumerate(self._bounds) for name, each in bound.values.items()
+        }
 
 
 class Planner:

@@ -17,7 +17,6 @@ from commerce.accounts.principal import Principal
 from core.errors import Denied
 from core.settings import Settings
 from core.web.dependencies import ClientAddressDep, ResourcesDep
-from core.web.middleware.quota import telling
 from core.web.sockets.handshake import bearer_token
 from core.web.urls import base_path
 from internal_api.auth import LOWEST, get_principal
@@ -45,7 +44,7 @@ class RequireViewer:
         if bearer_token(connection) is not None:
             return LOWEST.check(await get_principal(connection, resources, address))
         token = connection.cookies.get(COOKIE)
-        return LOWEST.check(await telling(connection, principal_for(token, resources, "dashboard", address)))
+        return LOWEST.check(await principal_for(token, resources, "dashboard", address))
 
 
 Viewer = Annotated[Principal, Depends(RequireViewer())]

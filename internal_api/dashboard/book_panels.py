@@ -3,26 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
+from commerce.flags.entities import Flag
 from core.health import Check
 from core.jobs.entities import Job
 from internal_api.dashboard.books import Books
 from internal_api.dashboard.view import NO_DATA, Cell, Panel, Tile, age, milliseconds, moment, number, table, text
 from internal_api.events import Reader
-
-
-class Switch(Protocol):
-    """What is switched off, and until when."""
-
-    @property
-    def target(self) -> str: ...
-
-    @property
-    def reason(self) -> str: ...
-
-    @property
-    def expires_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +23,7 @@ class State:
     uptime_seconds: float
     mode: str
     web_processes: int
-    off: Sequence[Switch] | None
+    off: Sequence[Flag] | None
 
     @property
     def ready(self) -> bool:
@@ -157,11 +144,14 @@ def webhook_panel(books: Books | None, now: datetime) -> Panel:
 
 
 def flag_panel(state: State) -> Panel:
-    rows = ((Cell(each.target, "bad"), text(each.reason), _until(each.expires_at)) for each in state.off or ())
+    rows = (
+        (Cell(each.target, "bad"), text(each.reason), _until(each.expires_at), Cell(each.actor))
+        for each in state.off or ()
+    )
     empty = "nothing is off" if state.off is not None else NO_DATA
-    columns = ("What", "Why", "Until")
+    columns = ("What", "Why", "Until", "Who")
     tables = (table("Mounts and routes", columns, rows, empty=empty, numeric=False),)
-    return Panel("flags", "Switched off", tables)
+    return Panel("flags", "Switched off", tables, wide=True)
 
 
 def _until(at: datetime | None) -> Cell:

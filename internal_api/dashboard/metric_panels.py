@@ -91,7 +91,7 @@ def wall_panel(change: Change) -> Panel:
     waits = change.buckets("portico_bulkhead_queue_seconds", "audience")
     rows = (
         (
-            Cell(key[0]),
+            Cell(key[0].replace("_", " ")),
             number(running.get(key)),
             number(waiting.get(key)),
             milliseconds(quantile(0.99, waits.get(key, {}))),

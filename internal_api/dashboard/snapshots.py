@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import Any
 from anyio import to_thread
 from fastapi.sse import format_sse_event
 
+from commerce.flags.board import FlagBoard
 from core.health import Check, Health
 from core.resources import Resources
 from core.tailer import Tailer
 from core.telemetry import collected, live_processes
 from core.web.pages import Pages
 from internal_api.dashboard import book_panels, metric_panels
-from internal_api.dashboard.book_panels import State, Switch
+from internal_api.dashboard.book_panels import State
 from internal_api.dashboard.books import Books, read_books
 from internal_api.dashboard.metric_panels import Requests
 from internal_api.dashboard.readings import Change, Reading
@@ -53,21 +54,16 @@ class Snapshot:
 
 
 class Snapshots:
-    """Per process. `off` are the switches that are on, where there are any."""
+    """Per process."""
 
     def __init__(
-        self,
-        resources: Resources,
-        health: Health,
-        tailer: Tailer,
-        draining: asyncio.Event,
-        off: Callable[[], Sequence[Switch]] | None = None,
+        self, resources: Resources, health: Health, tailer: Tailer, draining: asyncio.Event, flags: FlagBoard
     ) -> None:
         self._resources = resources
         self._health = health
         self._tailer = tailer
         self._draining = draining
-        self._off = off
+        self._flags = flags
         self._before: Reading | None = None
         self._points: deque[dict[str, Any]] = deque()
 
@@ -96,7 +92,7 @@ class Snapshots:
             uptime_seconds=time.monotonic() - _started,
             mode="embedded" if self._resources.settings.embedded else "scale-out",
             web_processes=await to_thread.run_sync(live_processes),
-            off=self._off() if self._off is not None else None,
+            off=await self._flags.off(),
         )
 
     async def _checks(self) -> Sequence[Check] | None:
@@ -117,6 +113,7 @@ def snapshot_of(change: Change, state: State, books: Books | None) -> Snapshot:
         tiles=(word, *metric_panels.figures(change, requests), dead),
         panels=(
             metric_panels.request_panel(requests),
+            book_panels.flag_panel(state),
             book_panels.state_panel(state, books),
             metric_panels.wall_panel(change),
             metric_panels.process_panel(change),
@@ -126,7 +123,6 @@ def snapshot_of(change: Change, state: State, books: Books | None) -> Snapshot:
             metric_panels.upstream_panel(change),
             book_panels.event_panel(books),
             book_panels.webhook_panel(books, state.now),
-            book_panels.flag_panel(state),
             book_panels.invariant_panel(books),
             book_panels.job_panel(books),
             book_panels.change_panel(books),

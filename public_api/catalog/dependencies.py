@@ -17,7 +17,7 @@ from public_api.once import Once, OnceDep
 
 
 async def get_reader(resources: ResourcesDep) -> CatalogReader:
-    return CatalogReader(resources.database)
+    return CatalogReader(resources.database, resources.cache)
 
 
 async def get_catalog(session: WriteSessionDep, resources: ResourcesDep, principal: PrincipalDep) -> CatalogService:

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
 from core.context import RequestContext, enter_request, leave_request
+from core.database import Database, DuplicateValue
 from core.receipts import note, tell
 
 
@@ -52,3 +54,21 @@ def test_request_that_says_nothing_has_no_notes(context: RequestContext) -> None
 def test_outside_of_a_request_nothing_is_noted() -> None:
     note("sql", seconds=1)
     tell("cache", "hit")
+
+
+async def test_statement_that_fails_is_noted_once(database: Database) -> None:
+    add = text("INSERT INTO categories (id, name, slug) VALUES ('cat_1', 'Jackets', 'jackets')")
+    async with database.write() as session:
+        await session.execute(add)
+    context = RequestContext("r1", "t1", "s1", sampled=False)
+    token = enter_request(context)  # here, and not in a fixture, whose context is another one than the test's
+
+    with pytest.raises(DuplicateValue):
+        async with database.write() as session:
+            await session.execute(add)
+
+    leave_request(token)
+    assert context.notes is not None
+    count, seconds = context.notes.parts["sql"]
+    assert count == 1 + (database.dialect == "sqlite")  # whose BEGIN is a statement of ours
+    assert seconds > 0

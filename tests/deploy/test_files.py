@@ -116,6 +116,15 @@ def test_containers_read_the_settings_and_secrets_that_there_are() -> None:
         ]
 
 
+def test_pods_run_the_commands_that_are_tried_as_services() -> None:
+    """By test_image.py; the gateway's is the image's own."""
+    services, containers = compose()["services"], {name: pod["containers"][0] for name, pod in pods().items()}
+
+    for name in ("migrate", "worker"):
+        assert containers[name]["command"] == services[name]["command"]
+    assert not {"command", "args", "entrypoint"} & (containers["gateway"].keys() | services["gateway"].keys())
+
+
 def test_every_file_runs_the_same_image_of_this_version() -> None:
     wanted = f"portico:{VERSION}"
     services = compose()["services"]

@@ -5,22 +5,34 @@ from typing import Any
 
 from pydantic import SecretStr
 
+import commerce.limits.registry
+import commerce.operations.registry
+from commerce.flags import board
+from core.cache.store import _CONNECTIONS as OBJECTS
 from core.database import Database
 from core.hub.redis import _client
 from core.jobs.worker import Timing
+from core.ratelimit.redis import _CONNECTIONS as LIMITER
 from core.resources import limits_of
 from core.settings import PREFIX, DataSettings, ServerSettings, Settings
 from core.tailer import _POLL_SECONDS
 from gateway import working
 from gateway.server import DRAIN_SECONDS
 from tests.deploy.files import compose, manifest, pods
+from tests.fixtures.asgi import Served
 from tests.fixtures.processes import ROOT
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 FOR_TESTS = {"failpoint"}
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/none"
 WEB_TO_A_POD = 2
-TAILER, BACKGROUND, DOOR, LINES = 1, 1, 2, 4  # connections; the last two are DBOS's pools (core/jobs/engine.py)
+LOOKING = (board, commerce.limits.registry, commerce.operations.registry)
+TAILER, BACKGROUND, DOOR, LINES = (
+    1,
+    len(LOOKING),
+    2,
+    4,
+)  # connections; the last two are DBOS's pools (core/jobs/engine.py)
 MIB_OF_A_PROCESS = 150
 WRITES = 100  # a second
 SHAPES = [(1, 1), (3, 2), (6, 2), (20, 5), (100, 20), (1000, 100)]
@@ -62,14 +74,15 @@ def rows_of_capacity() -> list[str]:
     web = requests + TAILER + BACKGROUND + DOOR
     worker = requests + TAILER + DOOR + LINES
     polls_of_jobs = 1 / Timing().poll
-    hub = _client("redis://127.0.0.1:1").connection_pool.max_connections
+    looks_of_a_server = sum(1 / module._LOOK_SECONDS for module in LOOKING)
+    redis = _client("redis://127.0.0.1:1").connection_pool.max_connections + LIMITER + OBJECTS
     rows = []
     for nodes, workers in SHAPES:
         processes = nodes * WEB_TO_A_POD
         every = processes + workers
-        looks = every / _POLL_SECONDS["postgresql"] + workers * polls_of_jobs
+        looks = every / _POLL_SECONDS["postgresql"] + processes * looks_of_a_server + workers * polls_of_jobs
         memory = processes * (MIB_OF_A_PROCESS + Settings().server.response_cache_mb) / 1024
-        cells = [nodes, workers, processes * web + workers * worker, every * hub, looks, memory, every * WRITES]
+        cells = [nodes, workers, processes * web + workers * worker, every * redis, looks, memory, every * WRITES]
         rows.append("| " + " | ".join(f"{cell:,.0f}" if cell >= 10 else f"{cell:.3g}" for cell in cells) + " |")
     return rows
 
@@ -102,3 +115,11 @@ def test_drain_times_are_those_of_the_files() -> None:
     assert told("its `terminationGracePeriodSeconds`") == gateway["terminationGracePeriodSeconds"]
     assert told("jobs of a worker") == working._DRAIN_SECONDS
     assert told("what Docker and Kubernetes give a worker") == pods()["worker"]["terminationGracePeriodSeconds"]
+
+
+async def test_every_operation_that_the_page_names_is_there(served: Served) -> None:
+    named = re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`?\s]+)", PAGE)
+    there = {re.sub(r"\{[^}]*\}", "{}", each) for each in served.state["switchable"]()}
+
+    assert len(named) > 10
+    assert {re.sub(r"\{[^}]*\}", "{}", each) for each in named} - there == set()

@@ -446,6 +446,7 @@ async def test_tickets_have_a_zone_of_their_own(client: httpx2.AsyncClient, reso
     refused = await client.post("/public/v1/tickets", headers=headers)
 
     assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    assert items_of(refused.headers["ratelimit-policy"]) == [("tickets", {"q": 300, "w": 60})]
 
 
 async def test_setting_is_the_budget(tmp_path: Path) -> None:

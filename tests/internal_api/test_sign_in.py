@@ -92,6 +92,7 @@ async def test_guessing_is_throttled_by_the_account(client: httpx2.AsyncClient, 
     assert response.status_code == 429
     assert read_error("internal", response).code == "quota_exceeded"
     assert 0 < int(response.headers["retry-after"]) <= SIGN_IN_ACCOUNT.seconds
+    assert response.headers["ratelimit-policy"] == '"sign-in:account";q=10;w=900'
     assert await sign_ins(resources) == 0
 
 

@@ -67,6 +67,8 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
         told,
         operated,
         scraped,
+        watched,
+        walled,
     ) = parts
     assert '{"status":"ok"}' in alive
     assert '"status":"ready"' in alive
@@ -102,10 +104,16 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert "event: next\n" in streamed
     assert '"state":"shipped"' in streamed
     assert scraped.count("\nok  ") == 7
+    assert '<dt>State</dt><dd class="good">ready</dd>' in watched
+    assert re.search(r'"request_id":"my-slow-request".*"route":"/public/v1/products".*"sql":\{"count":1,', watched)
+    assert '"target":"graphql","reason":"a storm"' in walled
+    assert re.search(r'"message":"back in a minute".*"code":"switched_off"', walled)
+    assert "HTTP/1.1 204 No Content" in walled
+    assert re.search(r'"subject":"address:203\.0\.113\.7".*"plan":"trial"', walled)
 
 
 def _wait_until_ready(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and server.poll() is None:
         try:
             if httpx2.get(f"http://{address}/readyz").status_code == httpx2.codes.OK:

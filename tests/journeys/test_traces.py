@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.factories.carriers import a_carrier, replying
 from tests.factories.receivers import Receiver, receiving
 from tests.fixtures.collector import Collector, Span, collecting
 from tests.fixtures.processes import Process, StartProcess
@@ -132,6 +133,34 @@ async def test_read_whose_statement_goes_past_sqlalchemy_is_traced_with_it(
     asked = [span for span in collector.trace(TRACE) if span.parent == request.id]
     assert {(span.kind, span.values["db.operation.name"]) for span in asked} == {("client", "SELECT")}
     assert b"secret" not in collector.bytes
+
+
+async def test_carriers_are_parts_of_the_trace_and_are_sent_it(start: StartProcess, collector: Collector) -> None:
+    async with a_carrier() as good, a_carrier() as bad:
+        bad.behave = replying(b"", 404)
+        configured = [{"name": "good", "url": f"{good.url}?key=hunter2"}, {"name": "bad", "url": bad.url}]
+        traces = {"PORTICO_OTLP_ENDPOINT": collector.url, "PORTICO_CARRIERS": json.dumps(configured)}
+        server, address, key = await a_shop(start, **traces)
+        await asyncio.to_thread(add_mug, address, key)
+        body = {"lines": [{"sku": "MUG", "quantity": 1}], "destination": {"country": "US"}}
+        async with httpx2.AsyncClient(base_url=address, headers=key | traced("01")) as client:
+            quoted = await client.post("/public/v1/shipping-quotes", json=body)
+        await end(server)
+
+    assert quoted.status_code == 201, quoted.text
+    spans = collector.trace(TRACE)
+    (request,) = [span for span in spans if span.parent == CALLER]
+    asked = {span.values["portico.upstream"]: span for span in spans if span.name == "POST upstream"}
+    assert {(span.kind, span.parent, span.values["server.address"]) for span in asked.values()} == {
+        ("client", request.id, "127.0.0.1")
+    }
+    assert (asked["good"].failed, asked["good"].values["http.response.status_code"]) == (False, 200)
+    assert (asked["bad"].failed, asked["bad"].values["http.response.status_code"]) == (True, 404)
+    assert asked["bad"].values["error.type"] == "refused"
+    for carrier, name in ((good, "good"), (bad, "bad")):
+        ((headers, _),) = carrier.asked
+        assert headers["traceparent"] == f"00-{TRACE}-{asked[name].id}-01"
+    assert b"hunter2" not in collector.bytes
 
 
 async def test_caller_that_is_not_sampled_is_not_traced_and_its_ids_go_on(

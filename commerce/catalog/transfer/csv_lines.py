@@ -14,7 +14,8 @@ _BOMS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(slots=True)
 class Row:
-    """`cells` as they are in the file. Bytes that are not UTF-8 stand in them as lone surrogates; `broken` says so.
+    """`cells` as they are in the file, which has `width` of them. Bytes that are not UTF-8 stand in them as lone
+    surrogates; `broken` says so.
 
     `ends` is false for the last row of a file that ends without a line end: it may have been cut off.
     """
@@ -24,6 +25,7 @@ class Row:
     size: int
     broken: bool
     ends: bool
+    width: int
 
 
 class BrokenRow(Exception):
@@ -94,7 +96,7 @@ def read_rows(file: BinaryIO) -> Generator[Row, None, None]:
                 raise BrokenRow(lines.row_line, _reason(error), lines.row_start) from error
             if cells:
                 ends = lines.last.endswith(("\n", "\r"))
-                yield Row(lines.row_line, cells, lines.row_size, lines.row_broken, ends)
+                yield Row(lines.row_line, cells, lines.row_size, lines.row_broken, ends, len(cells))
     finally:
         text.detach()  # the file stays its owner's to close
 

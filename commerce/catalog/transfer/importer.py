@@ -182,36 +182,56 @@ def _batches(
     batch: list[Record] = []
     size = 0
     with closing((read_shopify_csv if kind == "csv" else read_json_lines)(file, currency)) as records:
-        for found in records:
-            record = _first_of_its_name(found, kind, seen)
-            batch.append(_checked(record))
+        for record in records:
+            batch.append(record)
             size += record.size
             if len(batch) == batch_size or size >= _BATCH_SIZE:
-                yield batch
+                yield _admitted(batch, kind, seen)
                 batch, size = [], 0
     if batch:
-        yield batch
+        yield _admitted(batch, kind, seen)
+
+
+def _admitted(batch: list[Record], kind: Format, seen: Seen) -> list[Record]:
+    """The records, checked. All names at once, and only where one stood before one by one, to find which."""
+    handles = {record.handle: record.line for record in batch}
+    skus: dict[str, int] = {}
+    named = 0
+    for record in batch:
+        own = _skus(record)
+        skus |= own
+        named += len(own)
+    if len(handles) < len(batch) or "" in handles or len(skus) < named or not seen.all_new(handles, skus):
+        batch = [_first_of_its_name(record, kind, seen) for record in batch]
+    return [_checked(record) for record in batch]
+
+
+def _skus(record: Record) -> dict[str, int]:
+    """With the line of the first variant of each."""
+    data = record.data
+    if data is None or len(data.variants) > MAX_VARIANTS:
+        return {}
+    skus: dict[str, int] = {}
+    for variant, line in zip(data.variants, record.variant_lines, strict=True):
+        if variant.sku is not None:
+            skus.setdefault(variant.sku, line)
+    return skus
 
 
 def _first_of_its_name(record: Record, kind: Format, seen: Seen) -> Record:
     """The record, or if the file had its handle or one of its SKUs before, its refusal: the first one wins."""
-    data = record.data
-    places: dict[str, int] = {}
-    if data is not None and len(data.variants) <= MAX_VARIANTS:
-        for index, variant in enumerate(data.variants):
-            if variant.sku is not None:
-                places.setdefault(variant.sku, index)
-    skus = {sku: record.variant_lines[index] for sku, index in places.items()}
-    if seen.all_new(record.handle, record.line, skus):
+    skus = _skus(record)
+    if seen.all_new({record.handle: record.line} if record.handle else {}, skus):
         return record
     before = seen.handle(record.handle, record.line) if record.handle else None
     if before is not None:
         hint = "; the rows of a product must be together" if kind == "csv" else ""
         fault = Fault(record.line, f"handle {record.handle!r} stood before at line {before}{hint}")
         return _refused(record, (*record.faults, fault))
+    named = [variant.sku for variant in record.data.variants] if record.data else []
     faults = tuple(
         record.locate(
-            FieldError(f"/variants/{places[sku]}/sku", "duplicate_sku", f"SKU {sku!r} stood before at line {line}")
+            FieldError(f"/variants/{named.index(sku)}/sku", "duplicate_sku", f"SKU {sku!r} stood before at line {line}")
         )
         for sku, line in seen.skus(skus).items()
     )

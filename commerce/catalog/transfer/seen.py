@@ -6,6 +6,8 @@ from itertools import chain
 from types import TracebackType
 from typing import Self
 
+_MOST = 10_000  # names in one statement, of two values each: SQLite binds 32,766
+
 
 class Seen:
     """Per import. Its file has no name and goes with the connection; what fits in a few megabytes never reaches it."""
@@ -30,11 +32,12 @@ class Seen:
     ) -> None:
         self._connection.close()
 
-    def all_new(self, handle: str, line: int, skus: Mapping[str, int]) -> bool:
-        """Whether neither the handle, if there is one, nor a SKU stood before; only then are all remembered."""
-        names = {f"s{sku}": at for sku, at in skus.items()}
-        if handle:
-            names[f"h{handle}"] = line
+    def all_new(self, handles: Mapping[str, int], skus: Mapping[str, int]) -> bool:
+        """Whether none of them stood before; only then are all remembered. Never of more than ten thousand."""
+        names = {f"s{sku}": line for sku, line in skus.items()}
+        names |= {f"h{handle}": line for handle, line in handles.items()}
+        if len(names) > _MOST:
+            return False
         try:
             self._remember(names)
         except sqlite3.IntegrityError:

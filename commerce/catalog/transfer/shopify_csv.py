@@ -44,8 +44,8 @@ def read_shopify_csv(file: BinaryIO, currency: str) -> Generator[Record, None, N
 def _records(header: Header, rows: Iterator[Row], currency: str) -> Iterator[Record]:
     group: Rows | None = None
     try:
-        for raw in rows:
-            row = _padded(raw, header)
+        for row in rows:
+            _fit(row, header.width)
             if not any(cell and not cell.isspace() for cell in row.cells):
                 continue
             handle = row.cells[header.at[HANDLE]].strip().lower()
@@ -53,7 +53,7 @@ def _records(header: Header, rows: Iterator[Row], currency: str) -> Iterator[Rec
                 if group is not None:
                     yield product_record(header, group, currency)
                 group = Rows(handle, row.line)
-            _add(group, row, raw, header)
+            _add(group, row, header)
     except BrokenRow as error:
         yield from _at_the_break(header, group, currency, error)
         return
@@ -66,18 +66,18 @@ def _continues(group: Rows, handle: str, row: Row, header: Header) -> bool:
     return handle == group.handle if handle else not row.cells[header.at[TITLE]].strip()
 
 
-def _padded(raw: Row, header: Header) -> Row:
-    """The row with exactly one cell a column, and a blank one more for columns that the file lacks."""
-    cells = raw.cells[: header.width]
+def _fit(row: Row, width: int) -> None:
+    """Leaves the row exactly one cell a column, and a blank one more for columns that the file lacks."""
+    cells = row.cells
+    del cells[width:]
     if "'" in "".join(cells):
-        cells = [restored(cell) if cell[:1] == "'" else cell for cell in cells]
-    cells += [""] * (header.width + 1 - len(cells))
-    return Row(raw.line, cells, raw.size, raw.broken, raw.ends)
+        cells[:] = [restored(cell) if cell[:1] == "'" else cell for cell in cells]
+    cells += [""] * (width + 1 - len(cells))
 
 
-def _add(group: Rows, row: Row, raw: Row, header: Header) -> None:
+def _add(group: Rows, row: Row, header: Header) -> None:
     """Takes the row in, or says why not; what is faulty keeps no cells in memory."""
-    found = list(_shape_faults(group, row, raw, header))
+    found = list(_shape_faults(group, row, header))
     group.size += row.size
     group.count += 1
     if group.size > MAX_SIZE:
@@ -90,7 +90,7 @@ def _add(group: Rows, row: Row, raw: Row, header: Header) -> None:
         group.rows.append(row)
 
 
-def _shape_faults(group: Rows, row: Row, raw: Row, header: Header) -> Iterator[Fault]:
+def _shape_faults(group: Rows, row: Row, header: Header) -> Iterator[Fault]:
     if row.broken:
         for name, cell in zip(header.names, row.cells, strict=False):
             byte = next((mark for mark in cell if "\udc80" <= mark <= "\udcff"), None)
@@ -99,9 +99,9 @@ def _shape_faults(group: Rows, row: Row, raw: Row, header: Header) -> Iterator[F
     product = f"product {group.handle!r}"
     if not row.cells[header.at[HANDLE]].strip():
         yield Fault(row.line, f"{product}: {HANDLE}: is blank")
-    if len(raw.cells) > header.width:
-        yield Fault(row.line, f"{product}: has {len(raw.cells)} cells where the header has {header.width}")
-    if len(raw.cells) < header.width and not row.ends:
+    if row.width > header.width:
+        yield Fault(row.line, f"{product}: has {row.width} cells where the header has {header.width}")
+    if row.width < header.width and not row.ends:
         yield Fault(row.line, f"{product}: the file ends in the middle of this row")
     if row.size > MAX_DESCRIPTION:
         for name, cell in zip(header.names, row.cells, strict=False):

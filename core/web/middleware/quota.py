@@ -1,8 +1,5 @@
 """What a request spends of its caller's budget, and how its answer tells (draft-ietf-httpapi-ratelimit-headers)."""
 
-from collections.abc import Awaitable
-from typing import TypeVar
-
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,7 +8,6 @@ from core.ratelimit import Verdict
 from core.web.finished import headers_in
 
 _STARTS = ("http.response.start", "websocket.http.response.start")
-T = TypeVar("T")
 
 
 async def spend(connection: HTTPConnection, budget: Budget, caller: str, points: int) -> None:
@@ -20,15 +16,6 @@ async def spend(connection: HTTPConnection, budget: Budget, caller: str, points:
     connection.scope["state"]["quota"] = verdict
     if not verdict.allowed:
         raise QuotaExceeded(points, verdict)
-
-
-async def telling(connection: HTTPConnection, work: Awaitable[T]) -> T:
-    """What the work makes. Where it raises QuotaExceeded, the answer tells of which limit."""
-    try:
-        return await work
-    except QuotaExceeded as refused:
-        connection.scope["state"]["quota"] = refused.verdict
-        raise
 
 
 def told_quota(verdict: Verdict) -> bytes:
@@ -41,7 +28,9 @@ def told_quota(verdict: Verdict) -> bytes:
 
 
 class QuotaMiddleware:
-    """Tells the policy and what is left in every answer for which something was spent, also where it is refused."""
+    """Tells the policy and what is left in every answer for which something was spent, and in each that a limit refuses
+    (`core.web.errors`), of that limit.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

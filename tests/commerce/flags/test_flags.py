@@ -212,6 +212,31 @@ async def test_change_made_here_counts_for_the_next_request(
     assert board.any is False
 
 
+async def test_board_names_what_is_off_by_its_target(
+    board: FlagBoard, sqlite_database: Database, clock: FakeClock
+) -> None:
+    assert await board.off() == []
+    orders = await off(sqlite_database, clock, ORDERS, expires_at=NOON + timedelta(seconds=10))
+    graphql = await off(sqlite_database, clock, "graphql")
+
+    assert await board.off() == [orders, graphql]
+
+    clock.advance(seconds=10)
+
+    assert await board.off() == [graphql]
+
+
+async def test_board_that_has_never_looked_does_not_say_that_nothing_is_off(
+    sqlite_database_url: str, log_entries: LogEntries, clock: FakeClock
+) -> None:
+    database = Away(sqlite_database_url)
+    database.away = True
+    async with FlagBoard(database, MemoryHub(), clock, look_seconds=NEVER) as board:
+        assert await board.off() is None
+    await database.close()
+    assert {entry["event"] for entry in log_entries.application} <= {"flags_waits"}
+
+
 async def test_asking_costs_no_sql(board: FlagBoard, sqlite_database: Database, clock: FakeClock) -> None:
     await off(sqlite_database, clock, ORDERS)
     await board.refusal("public", ORDERS)

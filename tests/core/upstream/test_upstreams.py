@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from core.context import RequestContext, enter_request, leave_request
 from core.ids import new_id
 from core.upstream.calls import BrokenAnswer, Question, Reply, Upstream, UpstreamFailed
 from core.upstream.client import MOST_BYTES, open_client
@@ -86,6 +87,30 @@ async def test_answer_is_read_and_counted(case: Case) -> None:
     assert case.counted() == {"ok": 1}
     assert case.sample("seconds_count") == 1
     assert case.sample("breaker") == 0
+
+
+async def test_each_try_is_in_the_receipt_and_is_sent_the_trace(case: Case) -> None:
+    async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        case.seconds += 0.25
+        await (replying(b"", 503) if len(case.carrier.asked) == 1 else offering())(reader, writer)
+
+    case.carrier.behave = twice
+    context = RequestContext("r", "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=False)
+
+    token = enter_request(context)
+    await case.ask()
+    leave_request(token)
+
+    assert context.notes is not None
+    assert context.notes.parts == {f"upstream:{case.name}": [2, 0.5]}
+    sent = [headers["traceparent"] for headers, _ in case.carrier.asked]
+    assert sent == ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"] * 2
+
+
+async def test_outside_of_any_request_no_trace_is_sent(case: Case) -> None:
+    await case.ask()
+
+    assert "traceparent" not in case.carrier.asked[0][0]
 
 
 async def test_late_upstream_is_let_go_at_the_deadline(case: Case) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
+from tests.factories.carriers import a_carrier
 from tests.fixtures.processes import PORTICO, StartProcess
 from tests.gateway.cli.running import CLOSED, portico, refused, use
 
@@ -72,6 +74,20 @@ def test_doctor_asks_redis_where_there_is_one(redis_url: str, monkeypatch: pytes
     assert "sesame-4711" not in away.output
 
 
+def test_doctor_connects_to_who_takes_traces(sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(sqlite_database_url, monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as collector:
+        where = f"127.0.0.1:{collector.getsockname()[1]}"
+        monkeypatch.setenv("PORTICO_OTLP_ENDPOINT", f"http://{where}/sesame-4711")
+        there = portico("doctor")
+    away = portico("doctor")
+
+    assert (there.exit_code, away.exit_code) == (0, 1)
+    assert there.stdout.splitlines()[-1].split() == ["ok", "traces", where]
+    assert away.stdout.splitlines()[-1].startswith(f"FAIL  traces         nobody takes them at {where}: ")
+    assert "sesame-4711" not in there.output + away.output
+
+
 def test_doctor_names_the_schema_that_is_behind(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(empty_database_url, monkeypatch)
 
@@ -129,6 +145,64 @@ async def test_doctor_asks_the_mail_server_and_counts_the_workers(
     assert code == 0, doctor.story
     assert "2 workers running" in doctor.stdout
     assert f"ok    mail           127.0.0.1:{free_port}" in doctor.stdout
+
+
+async def test_doctor_lists_each_carrier_and_asks_it_nothing(
+    sqlite_database_url: str, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(sqlite_database_url, monkeypatch)
+    async with a_carrier() as carrier:
+        addresses = {
+            "near": f"http://127.0.0.1:{carrier.port}/quotes?key=sesame-4711",
+            "gone": f"http://127.0.0.1:{free_port}/?key=sesame-4711",
+            "no TLS": f"https://127.0.0.1:{carrier.port}/",
+        }
+        carriers = [{"name": name, "url": url, "headers": {"X-Key": "sesame-4711"}} for name, url in addresses.items()]
+        monkeypatch.setenv("PORTICO_CARRIERS", json.dumps(carriers))
+
+        result = await asyncio.to_thread(portico, "doctor")
+
+    assert result.exit_code == 1
+    near, gone, no_tls = result.stdout.splitlines()[-3:]
+    assert near == (
+        f"ok    carrier near   127.0.0.1:{carrier.port} connects; "
+        "left alone by a process of the gateway while portico_upstream_breaker is 2"
+    )
+    assert gone.startswith(f"FAIL  carrier gone   127.0.0.1:{free_port} does not answer: ConnectError; quotes go on")
+    assert no_tls.startswith("FAIL  carrier no TLS")
+    assert carrier.asked == []
+    assert "sesame-4711" not in result.output
+
+
+async def test_doctor_says_which_carrier_is_on_a_network_of_our_own(
+    sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(sqlite_database_url, monkeypatch)
+    monkeypatch.setenv("PORTICO_ENVIRONMENT", "production")
+    async with a_carrier() as carrier:
+        monkeypatch.setenv("PORTICO_CARRIERS", json.dumps([{"name": "ours", "url": carrier.url}]))
+        refused = await asyncio.to_thread(portico, "doctor")
+        own = [{"name": "ours", "url": carrier.url, "own_network": True}]
+        monkeypatch.setenv("PORTICO_CARRIERS", json.dumps(own))
+        meant = await asyncio.to_thread(portico, "doctor")
+
+    assert (refused.exit_code, meant.exit_code) == (1, 0), meant.output
+    assert "127.0.0.1: it leads to an address that is not public" in refused.stdout
+
+
+async def test_doctor_reaches_the_proxy_that_carriers_are_behind(
+    sqlite_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(sqlite_database_url, monkeypatch)
+    async with a_carrier() as proxy:
+        monkeypatch.setenv("PORTICO_UPSTREAM_PROXY", f"http://shop:sesame-4711@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("PORTICO_CARRIERS", json.dumps([{"name": "far", "url": "https://carrier.invalid/"}]))
+
+        result = await asyncio.to_thread(portico, "doctor")
+
+    assert result.exit_code == 0, result.output
+    assert f"127.0.0.1:{proxy.port} connects" in result.stdout.splitlines()[-1]
+    assert "sesame-4711" not in result.output
 
 
 def test_doctor_refuses_a_bad_setting_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

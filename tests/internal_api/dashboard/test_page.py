@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -52,6 +53,26 @@ async def test_what_is_in_the_books_is_on_the_page(
     assert cells[cells.index("database") + 1] == "ok"
     assert (job.status_code, job.headers["cache-control"]) == (200, "no-store")
     assert "reports.sales" in job.text
+
+
+async def test_what_is_switched_off_is_on_the_page_with_why_until_when_and_by_whom(
+    client: httpx2.AsyncClient, support: dict[str, str], operator: dict[str, str]
+) -> None:
+    for target, until in (("graphql", None), ("POST /public/v1/orders", "2100-01-01T12:00:00Z")):
+        body = {"reason": "a storm", "expires_at": until}
+        switched = await client.put(f"/internal/flags/{quote(target)}", json=body, headers=operator)
+        assert switched.status_code == 200, switched.text
+
+    page = (await client.get(PAGE, headers=support)).text
+
+    (panel,) = re.findall(r'<div data-part="flags">(.*?)</section>', page, re.DOTALL)
+    cells = re.findall(r"<t[hd] ?[^>]*>(.*?)</t[hd]>", panel)
+    who = switched.json()["actor"]
+    assert cells == [
+        *("What", "Why", "Until", "Who"),
+        *("POST /public/v1/orders", "a storm", "2100-01-01 12:00:00 UTC", who),
+        *("graphql", "a storm", "switched on again", who),
+    ]
 
 
 async def test_everything_shown_is_escaped(

@@ -149,6 +149,7 @@ async def test_one_address_registers_sixty_a_minute(
     assert refused.status_code == 429
     assert read_error("v1", refused).code == "quota_exceeded"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["RateLimit-Policy"] == '"register:address";q=60;w=60'  # and not what paid for the request
     assert await count(resources) == 0
     async with client_of(served, client=("192.0.2.7", 1)) as other:
         assert (await register(other)).status_code == 201

@@ -87,6 +87,8 @@ async def test_account_is_throttled_known_or_not(client: httpx2.AsyncClient) -> 
         assert [response.status_code for response in responses] == [401] * 10 + [429]
         assert read_error("v1", responses[-1]).code == "quota_exceeded"
         assert 890 <= int(responses[-1].headers["Retry-After"]) <= 900
+        assert responses[-1].headers["RateLimit-Policy"] == '"sign-in:account";q=10;w=900'
+        assert responses[-1].headers["RateLimit"] == f'"sign-in:account";r=0;t={responses[-1].headers["Retry-After"]}'
 
 
 async def test_address_is_throttled_by_its_failures(

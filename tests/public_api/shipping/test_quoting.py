@@ -262,6 +262,24 @@ async def test_quote_under_a_key_is_made_once(asking: Asking) -> None:
     assert (other.status_code, read_error("v1", other).code) == (422, "idempotency_key_reused")
 
 
+async def test_receipt_says_how_long_each_carrier_took(
+    asking: Asking, carriers: Carriers, operator: dict[str, str]
+) -> None:
+    carriers.fast.behave, carriers.slow.behave = replying(b"", 503), carriers.slow.waiting
+    quoting = asyncio.create_task(asking.send(**{"X-Request-ID": "quoting"}))
+    await carriers.slow.reached.wait()
+    carriers.slow.released.set()
+    await quoting
+
+    answer = await asking.client.get("/internal/receipts/quoting", headers=operator)
+
+    (receipt,) = answer.json()["items"]
+    fast, slow = receipt["upstreams"]
+    assert (fast["name"], fast["count"], slow["name"], slow["count"]) == ("fast", 2, "slow", 1)
+    assert 0 < fast["ms"] < receipt["total_ms"]
+    assert 0 < slow["ms"] < receipt["total_ms"]
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "pointer"),
     [
