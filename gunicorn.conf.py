@@ -24,10 +24,11 @@ keepalive = KEEP_ALIVE_SECONDS
 accesslog = None  # the root middleware writes it
 control_socket_disable = True  # its path is one per user, so that two gateways would share it
 
+_PREFIX = "portico-metrics-"
 # Read by prometheus_client when it is imported, in every worker.
 _own_metrics = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 if _own_metrics:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="portico-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=_PREFIX)
 
 
 def on_starting(server):
@@ -42,6 +43,8 @@ def on_starting(server):
             sys.exit(f"portico: {error}")
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     folder.mkdir(parents=True, exist_ok=True)
+    if "GUNICORN_PID" in os.environ:  # the master before this one and its workers are there
+        return
     for left_over in folder.glob("*.db"):
         left_over.unlink()
 
@@ -51,6 +54,12 @@ def nworkers_changed(server, new_value, old_value):
     if old_value is not None and new_value > 1 and not settings.data.redis_url:
         server.log.error("portico: one worker is the most without PORTICO_REDIS_URL")
         server.num_workers = 1
+
+
+def pre_exec(server):
+    # After a SIGHUP gunicorn takes our folder for the operator's, and would hand it on to the next master.
+    if Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).name.startswith(_PREFIX):
+        server.cfg.env_orig.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 
 def post_fork(_server, _worker):

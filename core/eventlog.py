@@ -38,6 +38,12 @@ TOPIC = "events"  # of the hub, when there are new ones
 MAX_LIMIT = 1000
 _TRIMMED_AT_ONCE = 10_000  # SQLite's other writers wait meanwhile
 _LOCK = 7205759404  # of pg_advisory_xact_lock; the migrations' is the one before
+# How long its holder may be silent: less than others wait for it (`core.postgresql`). One that froze, or was cut off
+# from the database, then loses its transaction, and nobody else is refused.
+_HOLD_MS = 3000
+_HOLD = text(
+    f"SELECT set_config('idle_in_transaction_session_timeout', '{_HOLD_MS}', true), pg_advisory_xact_lock({_LOCK})"
+)
 _PREFIX = "evt_"
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, whose order is that of ASCII
 _WIDTH = 13  # holds 64 bits
@@ -128,7 +134,7 @@ async def append(session: WriteSession, events: Sequence[NewEvent], now: datetim
     if not events:
         return
     if session.get_bind().dialect.name == "postgresql":
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        await session.execute(_HOLD)
     with tracing.part(f"append {events[0].type}", "producer", portico__events=len(events)):
         await _insert(session, events, now)
     note_changes(session, ((event.type, event.subject) for event in events))

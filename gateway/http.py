@@ -42,16 +42,23 @@ class HttpProtocol(HttpToolsProtocol):
         self._doing: _Doing = "idle"  # at the last sweep, and with which scope or cycle
         self._about: object = None
         self._left = self.head_seconds
+        self._last = False  # whether the next request is the last
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if self._draining:  # taken while the others were told
+        draining: asyncio.Event | None = self.app_state.get("draining")
+        if draining is not None and draining.is_set():  # taken while the others were told
             self.shutdown()
 
     def shutdown(self) -> None:
+        self._last = True
         if getattr(self.cycle, "response_complete", True):  # None before the first request
-            self.loop.call_later(LAST_REQUEST_SECONDS, super().shutdown)
+            self.loop.call_later(LAST_REQUEST_SECONDS, self._hang_up)
         else:
+            super().shutdown()
+
+    def _hang_up(self) -> None:
+        if self in self.connections:  # and has not become a WebSocket, which the application ends
             super().shutdown()
 
     def data_received(self, data: bytes) -> None:
@@ -123,14 +130,9 @@ class HttpProtocol(HttpToolsProtocol):
         if large or len(headers) > HEADERS:  # type: ignore[arg-type]
             app = _head_too_large
         cycle.scope["extensions"] = {EXTENSION: {"write": partial(_write, cycle)}}
-        if self._draining:
+        if self._last:
             cycle.keep_alive = False
         super()._start_asgi_task(cycle, app)
-
-    @property
-    def _draining(self) -> bool:
-        draining: asyncio.Event | None = self.app_state.get("draining")
-        return draining is not None and draining.is_set()
 
 
 def _bytes_of(scope: Any) -> int:

@@ -3,11 +3,11 @@ namespace of its own, where the machine lets us make one, by taking the link dow
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from time import monotonic, sleep
 from typing import Literal, Protocol
 
@@ -19,6 +19,9 @@ from tests.faults.site import Gateway, Site, until
 
 Service = Literal["PostgreSQL", "Valkey"]
 SERVICES: tuple[Service, ...] = ("PostgreSQL", "Valkey")
+# What a host that is cut off says is away, and what it answers who asks for orders (docs/operations.md).
+_AWAY: dict[Service, set[str]] = {"PostgreSQL": {"database", "schema"}, "Valkey": {"redis"}}
+_TOLD: dict[Service, tuple[int, str]] = {"PostgreSQL": (503, "database_unavailable"), "Valkey": (200, "")}
 _ASK_SECONDS = 30
 
 
@@ -33,13 +36,21 @@ class Ways(Protocol):
 class Host:
     gateway: Gateway
     ways: Ways
+    key: str
 
-    def ready(self) -> int:
-        """The status of /readyz; 0: no answer."""
-        try:
-            return httpx2.get(f"{self.gateway.address}/readyz", timeout=_ASK_SECONDS, trust_env=False).status_code
-        except httpx2.TransportError:
-            return 0
+    def away(self) -> set[str]:
+        """What it misses, as it says itself."""
+        checks = self._get("/readyz").json()["checks"]
+        return {each["name"] for each in checks if not each["ok"]}
+
+    def told(self) -> tuple[int, str]:
+        """What it answers who asks for orders: the status, and a problem's code, where it says when to come back."""
+        answer = self._get("/public/v1/orders?size=1")
+        return answer.status_code, answer.json()["code"] if "retry-after" in answer.headers else ""
+
+    def _get(self, path: str) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx2.get(f"{self.gateway.address}{path}", headers=headers, timeout=_ASK_SECONDS, trust_env=False)
 
 
 class Proxies:
@@ -99,13 +110,23 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
+@cache
 def namespaces_are_allowed() -> bool:
     """Tried, because nothing tells."""
-    if shutil.which("ip") is None:
+    links = Links()
+    try:
+        links.open()
+    except (OSError, subprocess.CalledProcessError):  # there is no `ip`, or it may not
         return False
-    probe = f"portico-try-{os.getpid()}"
-    made = subprocess.run(["ip", "netns", "add", probe], check=False, capture_output=True).returncode == 0
-    return made and subprocess.run(["ip", "netns", "del", probe], check=False, capture_output=True).returncode == 0
+    finally:
+        with suppress(OSError, subprocess.CalledProcessError):
+            links.close()
+    return True
+
+
+def ways() -> dict[str, bool]:
+    """In which a host can be cut off here, by name, and whether each is `second_host`'s `namespace`."""
+    return {"proxy": False} | ({"namespace": True} if namespaces_are_allowed() else {})
 
 
 @contextmanager
@@ -118,7 +139,7 @@ def second_host(site: Site, *, namespace: bool) -> Iterator[Host]:
             links.open()
         proxies: dict[Service, Proxy] = {}
         targets = {
-            "PostgreSQL": to_socket(str(site.postgres.socket)),
+            "PostgreSQL": to_socket(site.postgres.socket),
             "Valkey": to_address("127.0.0.1", site.valkey.port),
         }
         for service in SERVICES:
@@ -128,20 +149,22 @@ def second_host(site: Site, *, namespace: bool) -> Iterator[Host]:
         prefix = ("ip", "netns", "exec", links.name) if links is not None else ()
         host = links.theirs("clients") if links is not None else "127.0.0.1"
         gateway = Gateway(site.start, environment, host, workers=1, prefix=prefix)
-        stack.callback(gateway.master.end)
-        yield Host(gateway, links or Proxies(proxies))
+        stack.callback(gateway.started.end)
+        yield Host(gateway, links or Proxies(proxies), site.key)
 
 
-def cut_off(host: Host, service: Service, seconds: float, way: str = "proxy") -> Fault:
-    """From one service for so long, which the host says of itself; then it is well again."""
+def cut_off(host: Host, service: Service, seconds: float, way: str) -> Fault:
+    """From one service, for so long after the host has said so and answered as documented; then it is well again."""
 
     def act(_site: Site) -> float:
         host.ways.cut(service)
-        until(lambda: host.ready() != 200, f"it says that {service} is away")
+        until(lambda: host.away() == _AWAY[service], f"it says that {service} is away")
+        until(lambda: host.told() == _TOLD[service], f"it answers as one that has no {service}")
         sleep(seconds)
         host.ways.mend(service)
         back = monotonic()
-        until(lambda: host.ready() == 200, f"it says that {service} is there again")
+        until(lambda: not host.away(), f"it says that {service} is there again")
+        until(lambda: host.told() == (200, ""), "it answers again")
         return back
 
     return Fault(f"a host is cut off from {service} for {seconds:g} s ({way})", act, spared=0)

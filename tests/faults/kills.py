@@ -57,7 +57,7 @@ def frozen_valkey(site: Site, seconds: float) -> float:
 def deployment(site: Site) -> float:
     """All processes, one after the other; each job worker's successor is there before it goes."""
     began = monotonic()
-    site.gateway.reload()
+    site.gateway.replace()
     old, site.workers = site.workers, []
     for each in old:
         site.work_one()

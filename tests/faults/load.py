@@ -31,10 +31,11 @@ SKUS = ("CUP", "BOWL", "PLATE", "JUG")
 SCARCE = "VASE"
 EVENTS = ("order.placed", "order.cancelled")
 PLACED = "placed\n"  # is printed for each order
-_PATIENCE = 90  # seconds: whoever waits longer is not served
+_PATIENCE = 240  # seconds: whoever waits longer is not served; a busy machine takes two minutes to start a gunicorn
 _AGAIN_SECONDS = 0.2
 _MOST_AGAIN_SECONDS = 1.0
 _PAUSE = 0.25
+_LATE_SECONDS = 2.0
 _QUERY = "{ products(first: 5) { nodes { id title variants { sku available } } } }"
 Finals = frozenset[int | str]  # statuses and codes after which nobody asks again
 _FOUND: Finals = frozenset({200})
@@ -147,7 +148,9 @@ def is_documented(status: int, headers: Mapping[str, str], codes: set[str]) -> b
 
 
 class Customer:
-    """Orders one thing after the other, cancels some, and now and then wants what is nearly gone."""
+    """Orders one thing after the other, cancels some, asks for some again as if the answer had been lost, and now and
+    then wants what is nearly gone.
+    """
 
     def __init__(self, name: str, asking: Asking, journal: Journal) -> None:
         self._name = name
@@ -175,6 +178,8 @@ class Customer:
         self._journal.orders.append(order)
         sys.stdout.write(PLACED)
         sys.stdout.flush()
+        if number % 5 == 1:
+            await self._asking.insist("orders", "/public/v1/orders", key, finals, body)
         if number % 5 == 3:
             path = f"/public/v1/orders/{order.id}/cancel"
             order.cancelled = await self._asking.insist("orders", path, f"{key}-cancel", _FOUND) is not None
@@ -211,8 +216,10 @@ class Load:
             *(SubscriptionFollower, SubscriptionStreamFollower),
         )
         found: list[Follower] = []
-        for kind in kinds * self._plan.followers:
+        for number, kind in enumerate(kinds * self._plan.followers):
             follower = kind(address, self._plan.headers, self._plan.cursor)
+            if number >= len(kinds):  # so that there is something to catch up with
+                follower.again_seconds = _LATE_SECONDS
             follower.ids = Arrivals()
             if isinstance(follower, SocketFollower):
                 follower.channel = "orders"

@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 import time
+from socket import create_connection
 
 import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.http import LAST_REQUEST_SECONDS
 from tests.fixtures.processes import Process
 from tests.gateway.processes.conftest import StartGunicorn
 
@@ -98,6 +100,26 @@ async def test_request_on_a_connection_that_is_open_when_the_draining_begins_is_
     assert first.startswith(b"HTTP/1.1 200 ")
     assert rest.count(b"HTTP/1.1 200 ") == 1
     assert b"connection: close" in rest
+    assert code == 0, process.story
+
+
+async def test_connection_that_becomes_a_websocket_while_the_server_drains_is_left_to_the_application(
+    gunicorn: StartGunicorn, address: str, free_port: int
+) -> None:
+    process = gunicorn()
+    before = create_connection(("127.0.0.1", free_port))
+    await pid_that_answers(address)  # so that the worker has taken the one before, too
+
+    process.send(signal.SIGTERM)
+    await until(process, "Shutting down")
+    async with connect(f"{address.replace('http', 'ws')}/public/ws", sock=before) as opened:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(opened.recv(), LAST_REQUEST_SECONDS + 0.5)
+        await opened.send("still")
+        echoed = await opened.recv()
+    code = await wait(process, 10)
+
+    assert echoed == "still"
     assert code == 0, process.story
 
 

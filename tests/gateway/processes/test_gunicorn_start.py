@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from tests.fixtures.processes import GUNICORN, Process, StartProcess, impatient
@@ -64,7 +65,7 @@ def test_second_server_over_one_data_dir_is_refused_in_one_line(
 ) -> None:
     first = gunicorn()
 
-    second = start(*IMPATIENT, *GUNICORN[3:], "-b", "127.0.0.1:0", "gateway.main:app")
+    second = start(*IMPATIENT, *GUNICORN[2:], "-b", "127.0.0.1:0", "gateway.main:app")
 
     assert second.wait(15) == 1, second.story
     (line,) = portico_lines(second)
@@ -167,3 +168,47 @@ async def test_metrics_show_each_process_and_what_all_have_in_common(gunicorn: S
     assert re.findall(r"^portico_event_log_newest (\S+)$", text, re.MULTILINE) == ["0.0"]
     assert len(re.findall(r"^portico_build_info\{", text, re.MULTILINE)) == 1
     assert re.search(r"^portico_process_cpu_seconds_total [1-9]", text, re.MULTILINE), text
+
+
+def test_next_master_that_cannot_start_leaves_the_one_before_serving(
+    gunicorn: StartGunicorn, address: str, tmp_path: Path
+) -> None:
+    process = gunicorn()
+    before = httpx2.get(f"{address}/public/pid").text
+    (tmp_path / ".env").write_text("PORTICO_CURENCY=EUR\n")
+
+    process.send(signal.SIGUSR2)
+    process.until("did you mean PORTICO_CURRENCY")
+
+    assert httpx2.get(f"{address}/public/pid").text == before
+    process.send(signal.SIGTERM)
+    assert process.wait(10) == 0, process.story
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_next_master_serves_before_the_one_before_it_goes_and_counts_for_itself(
+    gunicorn: StartGunicorn, address: str, tmp_path: Path, database_url: str
+) -> None:
+    """Also after a SIGHUP, by which gunicorn takes its own folder of metrics for the operator's."""
+    process = gunicorn(PORTICO_DATABASE_URL=database_url, PORTICO_SECRET_KEY="k" * 32, PORTICO_METRICS_TOKEN=TOKEN)
+    master = psutil.Process(process.pid)
+    old = master.children()
+    process.send(signal.SIGHUP)
+    await asyncio.to_thread(psutil.wait_procs, old, 20)
+    await asyncio.to_thread(process.until, "Application startup complete", count=2)
+    (worker,) = master.children()
+
+    process.send(signal.SIGUSR2)
+    await asyncio.to_thread(process.until, "Application startup complete", count=3)
+    (successor,) = [each for each in master.children() if each != worker]
+    process.send(signal.SIGTERM)
+    code = await asyncio.to_thread(process.wait, 10)
+    served_by = await request_products(address)
+    counts = await counts_by_worker(address, 1, 1)
+
+    assert code == 0, process.story
+    assert {served_by} == counts.keys() == {each.pid for each in successor.children()}
+    assert len(metrics_folders(tmp_path)) == 1
+    successor.terminate()
+    await asyncio.to_thread(psutil.wait_procs, [successor], 10)
+    assert metrics_folders(tmp_path) == []

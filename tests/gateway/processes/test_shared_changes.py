@@ -48,7 +48,7 @@ async def servers(
         "PORTICO_REDIS_URL": valkey.url,
         "PORTICO_SECRET_KEY": SECRET,
     }
-    command = (GUNICORN[0], "-c", DEAF, *GUNICORN[3:]) if request.param == "told" else GUNICORN
+    command = (GUNICORN[0], "-c", DEAF, *GUNICORN[2:]) if request.param == "told" else GUNICORN
     ports = [a_free_port() for _ in range(3)]
     started = [start(*command, "-b", f"127.0.0.1:{port}", "gateway.main:app", **settings) for port in ports]
     for process in started:
