@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.harness.limits import at_most_seconds, end_in_order
 from benchmarks.report import table
+from tests.faults import counting, storms
 from tests.faults.hosts import SERVICES, cut_off, second_host, ways
 from tests.faults.kills import LONG, SHORT
 from tests.faults.proving import Outcome, prove
@@ -32,6 +33,15 @@ def outcomes(site: Site, *, short: bool) -> Iterator[Outcome]:
                 yield outcome
 
 
+def storms_of(site: Site, *, short: bool) -> Iterator[Outcome]:
+    """On a site of their own, whose walls are narrow in the short form: a small storm is enough then."""
+    operator = storms.furnish(site)
+    yield storms.isolation(site, operator, storms.CONNECTIONS[short])
+    yield counting.limits(site, operator)
+    yield counting.one_key(site, operator, counting.ROUNDS[short], storms.KEY_CONNECTIONS[short])
+    yield storms.measured(site, operator, storms.CONNECTIONS[short])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--short", action="store_true")
@@ -39,14 +49,16 @@ def main() -> int:
     asked = parser.parse_args()
     end_in_order()
     found: list[Outcome] = []
-    with (
-        at_most_seconds(_MOST_SECONDS),
-        tempfile.TemporaryDirectory() as folder,
-        a_site(Path(folder), hasty=asked.short) as site,
-    ):
-        for outcome in outcomes(site, short=asked.short):
-            sys.stderr.write(f"{outcome.name}: {'; '.join(outcome.faults) or 'nothing lost, nothing doubled'}\n")
-            found.append(outcome)
+    storming = storms.NARROW if asked.short else storms.ENVIRONMENT
+    with at_most_seconds(_MOST_SECONDS):
+        for part, environment in ((outcomes, None), (storms_of, storming)):
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                a_site(Path(folder), hasty=asked.short, environment=environment) as site,
+            ):
+                for outcome in part(site, short=asked.short):
+                    sys.stderr.write(f"{outcome.name}: {'; '.join(outcome.faults) or 'as it should be'}\n")
+                    found.append(outcome)
     sys.stdout.write(table({each.name: each.rows for each in found}) + "\n")
     if len(ways()) == 1:
         sys.stdout.write("This machine allows no network namespaces: hosts were cut off by the proxy alone.\n")

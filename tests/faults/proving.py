@@ -30,6 +30,7 @@ class Fault:
     act: Callable[[Site], float]
     orderly: bool = False
     spared: int | None = None  # the place where every request must be answered, if with a refusal
+    unharmed: Sequence[str] = ()  # kinds of requests of which none may be refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ def _noticed(journal: Journal, fault: Fault) -> Iterator[str]:
     count = journal.total("broken", spared) if spared is not None else 0
     if count:
         yield f"{count} requests failed where nothing was wrong: {journal.requests}"
+    for kind in fault.unharmed:
+        if refused := journal.requests.get(f"{kind} at 0 refused", 0):
+            yield f"{refused} {kind} were refused, who had nothing to do with it"
     if not fault.orderly:
         return
     if broken := journal.total("broken"):

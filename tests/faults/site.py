@@ -5,7 +5,7 @@ real processes, which can be killed one by one.
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ WEB, JOBS = 3, 2
 METRICS_TOKEN = "a token for the metrics"
 HUNG_SECONDS = 240.0  # no bound of the product's: whoever takes longer, on a busy machine too, will not come back
 _STOCK, _SCARCE = 1_000_000, 40
-_SCOPES = ("catalog:read", "orders:read", "orders:write", "events:read")
+SCOPES = ("catalog:read", "orders:read", "orders:write", "events:read")
 _WORKER = (*PORTICO, "worker")
 _STARTED = "Application startup complete"
 T = TypeVar("T")
@@ -115,7 +115,14 @@ class Site:
     """`hasty`: jobs of a dead worker are taken over after seconds, and not after a minute."""
 
     def __init__(
-        self, folder: Path, start: StartProcess, postgres: PostgresProcess, valkey: ValkeyProcess, *, hasty: bool
+        self,
+        folder: Path,
+        start: StartProcess,
+        postgres: PostgresProcess,
+        valkey: ValkeyProcess,
+        *,
+        hasty: bool,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.start = start
@@ -128,6 +135,7 @@ class Site:
             "PORTICO_REDIS_URL": valkey.url,
             "PORTICO_SECRET_KEY": "a secret that all processes share",
             "PORTICO_METRICS_TOKEN": METRICS_TOKEN,
+            **(environment or {}),
         }
         self._worker = HASTY_WORKER if hasty else _WORKER
         self.workers: list[Process] = []
@@ -168,7 +176,7 @@ class Site:
 
 
 @contextmanager
-def a_site(folder: Path, *, hasty: bool) -> Iterator[Site]:
+def a_site(folder: Path, *, hasty: bool, environment: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Everything that it started has ended when it is left, whatever happened inside."""
     with ExitStack() as stack:
         postgres = PostgresProcess(Path(stack.enter_context(server_folder())))
@@ -176,7 +184,7 @@ def a_site(folder: Path, *, hasty: bool) -> Iterator[Site]:
         valkey = ValkeyProcess()
         stack.callback(valkey.stop)
         start = stack.enter_context(programs_in(folder))
-        site = Site(folder, start, postgres, valkey, hasty=hasty)
+        site = Site(folder, start, postgres, valkey, hasty=hasty, environment=environment)
         site.open()
         yield site
 
@@ -205,5 +213,5 @@ async def _fill(session: WriteSession) -> str:
     for sku in (*SKUS, SCARCE):
         variant = a_variant(sku=sku, stock=_SCARCE if sku == SCARCE else _STOCK)
         await CatalogService(session, clock).create(a_product(handle=sku.lower(), title=sku, variants=(variant,)))
-    made = await ApiKeyService(session, clock, actor="test").create(CreateKey("faults", _SCOPES))
+    made = await ApiKeyService(session, clock, actor="test").create(CreateKey("faults", SCOPES))
     return made.secret
