@@ -65,7 +65,7 @@ def stop(process: Process) -> None:
 
 
 class Writer:
-    """Makes products one after the other, and remembers those that were acknowledged."""
+    """Makes products one after the other, at most fifty a second, and remembers those that were acknowledged."""
 
     def __init__(self, client: httpx2.Client) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class Writer:
 
     def write(self) -> None:
         try:
-            while not self._over.is_set():
+            while not self._over.wait(0.02):
                 body = {"title": f"Cup {len(self.made)}", "variants": [{"price": {"amount": 900, "currency": "USD"}}]}
                 answer = self._client.post("/public/v1/products", json=body)
                 assert answer.status_code == 201, answer.text
@@ -110,7 +110,11 @@ def writing(address: str, key: str) -> Iterator[Writer]:
 def found(address: str, key: str) -> tuple[set[str], set[str]]:
     """The products that are there, and those that events tell of."""
     with asking(address, key) as client:
-        items = client.get("/public/v2/products?limit=100").json()["items"]
+        page = client.get("/public/v2/products", params={"limit": 100}).json()
+        items = page["items"]
+        while page["next"] is not None:
+            page = client.get("/public/v2/products", params={"limit": 100, "after": page["next"]}).json()
+            items += page["items"]
         events = client.get("/public/v1/events?types=product.created&limit=1000").json()["items"]
     return {item["id"] for item in items}, {event["subject"].rpartition("/")[2] for event in events}
 
