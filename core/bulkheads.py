@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from core.errors import Unavailable
 from core.receipts import note
+from core.right_of_way import RightOfWay
 
 _RUNNING = Gauge("portico_bulkhead_running", "Requests that have a place.", ("audience",), multiprocess_mode="livesum")
 _WAITING = Gauge("portico_bulkhead_waiting", "Requests that wait for one.", ("audience",), multiprocess_mode="livesum")
@@ -77,9 +78,13 @@ Line = dict[asyncio.Future[None], None]  # in the order of their coming; any can
 
 
 class Bulkhead:
-    """Per process and audience. A place that comes free goes to who is urgent first, then to who came first."""
+    """Per process and audience. A place that comes free goes to who is urgent first, then to who came first. Who is
+    urgent has the right of way while they have it.
+    """
 
-    def __init__(self, audience: str, capacity: Capacity, chance: Chance | None = None) -> None:
+    def __init__(
+        self, audience: str, capacity: Capacity, chance: Chance | None = None, way: RightOfWay | None = None
+    ) -> None:
         self.audience = audience
         self.capacity = capacity
         self.running = 0
@@ -88,6 +93,7 @@ class Bulkhead:
         self._lines: dict[bool, Line] = {True: {}, False: {}}  # whether urgent; in the order of their right
         self._draining = False
         self._chance = chance or Chance()
+        self._way = way or RightOfWay()
         self._queued = _QUEUE_SECONDS.labels(audience)
         self._refused = {why: _REFUSED.labels(audience, why) for why in _REASONS}
 
@@ -111,6 +117,8 @@ class Bulkhead:
         """Gives back what `enter` gave."""
         self.running -= 1
         self._ordinary -= not urgent
+        if urgent:
+            self._way.leave()
         for kind, line in self._lines.items():
             while line and self._has_place(kind):
                 turn = next(iter(line))
@@ -142,6 +150,8 @@ class Bulkhead:
     def _take(self, urgent: bool) -> None:
         self.running += 1
         self._ordinary += not urgent
+        if urgent:
+            self._way.enter()
 
     async def _wait(self, urgent: bool) -> None:
         if self._draining:
@@ -184,7 +194,8 @@ class Bulkheads:
     """Per process: one for each audience that has a wall."""
 
     def __init__(self, capacities: Mapping[str, Capacity]) -> None:
-        self._all = {audience: Bulkhead(audience, capacity) for audience, capacity in capacities.items()}
+        self.way = RightOfWay()
+        self._all = {audience: Bulkhead(audience, capacity, way=self.way) for audience, capacity in capacities.items()}
 
     def __getitem__(self, audience: str) -> Bulkhead:
         return self._all[audience]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from prometheus_client import Gauge, Histogram
 
+from core.right_of_way import RightOfWay
+
 _SECONDS = Histogram(
     "portico_graphql_slice_seconds",
     "How long the event loop did nothing but a slice of GraphQL's executor, and what else was ready with it.",
@@ -20,12 +22,19 @@ MOST_ITEMS = 25  # some 60 microseconds each, with all that a product or a varia
 
 class Slices:
     """Per process, in its event loop; all operations share them. Of what is ready so many `items` are done, then what
-    came meanwhile, of any audience, has its turn.
+    came meanwhile, of any audience, has its turn. None begins while somebody has the right of way.
     """
 
-    def __init__(self, items: int = MOST_ITEMS, now: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        items: int = MOST_ITEMS,
+        now: Callable[[], float] = time.perf_counter,
+        way: RightOfWay | None = None,
+    ) -> None:
         self.items = items
         self._now = now
+        self._way = way or RightOfWay()
+        self._gives_way = False
         self._left = items
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._since: float | None = None  # when the slice began that is not over
@@ -33,7 +42,7 @@ class Slices:
 
     def take(self, items: int = 1) -> bool:
         """Whether this slice has room for them, which they then take."""
-        if self._line or items > self._left:
+        if self._line or items > self._left or self._way.is_taken:
             return False
         self._left -= items
         if self._since is None:
@@ -46,6 +55,8 @@ class Slices:
             return
         came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append((items, came))
+        if self._since is None:
+            self._give_way()
         await came
 
     def _begin(self) -> None:
@@ -61,6 +72,18 @@ class Slices:
             self._longest = seconds
             _LONGEST.set(seconds)
         self._left = self.items
+        if self._line and self._way.is_taken:
+            self._give_way()
+        else:
+            self._let_in()
+
+    def _give_way(self) -> None:
+        if not self._gives_way:
+            self._gives_way = True
+            self._way.give(self._let_in)
+
+    def _let_in(self) -> None:
+        self._gives_way = False
         while self._line and self._line[0][0] <= self._left:
             items, came = self._line.popleft()
             if not came.done():

@@ -137,7 +137,7 @@ def root_lifespan(
                         "draining": draining,
                         "lag": lag,
                         "bulkheads": walls,
-                        "executing": Executing(lag, settings.capacity.queue_seconds),
+                        "executing": Executing(lag, settings.capacity.queue_seconds, walls.way),
                         "health": health,
                         "tailer": tailer,
                         "broadcast": broadcast,

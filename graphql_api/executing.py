@@ -12,12 +12,14 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from core.bulkheads import Bulkhead, Capacity
 from core.loop_lag import LoopLag
+from core.right_of_way import RightOfWay
 from core.slices import Slices
 from graphql_api.loaders import Hold
 
 T = TypeVar("T")
 _AT_ONCE = 1_000  # where the loop is quick: what the doors let in
 _WAITING = 1_000  # more than the doors let in, but for what sockets carry
+_CHARACTERS = 1_500  # of a body that take what an object takes: to write, to pack and to send
 
 
 class Turns(Bulkhead):
@@ -34,9 +36,14 @@ class Turns(Bulkhead):
 class Executing:
     """Per process."""
 
-    def __init__(self, lag: LoopLag, patience_seconds: float) -> None:
+    def __init__(self, lag: LoopLag, patience_seconds: float, way: RightOfWay | None = None) -> None:
         self.turns = Turns(lag, patience_seconds)
-        self.slices = Slices()
+        self.slices = Slices(way=way)
+
+    async def body(self, characters: int | None = None) -> None:
+        """Waits for a slice to make an answer's body in; where nobody knows how long it is, for a whole one."""
+        most = self.slices.items
+        await self.slices.turn(most if characters is None else min(most, 1 + characters // _CHARACTERS))
 
 
 async def each_in_turn(items: Sequence[T], slices: Slices, hold: Hold) -> AsyncIterator[T]:

@@ -39,7 +39,9 @@ class Roads:
             _PLAN.inc()
             return planned
         _EXECUTOR.inc()
-        return Executed(await self._execute(text, asking, context))
+        result = await self._execute(text, asking, context)
+        await context.executing.body()
+        return Executed(result)
 
     async def _try_plan(self, planner: Planner, text: str, asking: Asking, context: Context) -> Planned | None:
         """None where the executor has to answer; for it stays admitted what was admitted here."""
@@ -61,6 +63,7 @@ class Roads:
         data = await plan.read(context.resources)
         if data is None:
             return None
+        await context.executing.body(len(data))
         note_deprecated(self._schema, text, name, variables, context)
         told = Told(admission.points)
         return Planned(

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from core.settings import Settings
 from core.web.audience import new_app
 from core.web.middleware.body_limit import BodyLimitMiddleware
-from core.web.middleware.bulkhead import BulkheadMiddleware
+from core.web.middleware.bulkhead import BulkheadMiddleware, always
 from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.quota import QuotaMiddleware
@@ -41,7 +41,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
             Middleware(QuotaMiddleware),
         ],
         inside=[
-            Middleware(BulkheadMiddleware, "internal", free=_FREE),
+            Middleware(BulkheadMiddleware, "internal", urgent=always, free=_FREE),
             Middleware(CompressMiddleware),
             Middleware(HeadMiddleware),
             Middleware(BodyLimitMiddleware, limit=MAX_BODY_BYTES),

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.bulkheads import Bulkhead
+from core.bulkheads import Bulkhead, Bulkheads
 from core.threads import enter_threads, leave_threads
 from core.web.replaying import replaying
 from core.web.urls import route_path
@@ -14,13 +14,17 @@ from core.web.urls import route_path
 _MOST_KEPT = 64 * 1024  # of a body, while its request waits
 
 
-def _never(_scope: Scope) -> bool:
+def never(_scope: Scope) -> bool:
     return False
 
 
+def always(_scope: Scope) -> bool:
+    return True
+
+
 class BulkheadMiddleware:
-    """Of the audience's wall (`state.bulkheads`). `urgent`: who is let in first. `free`: addresses that nothing holds
-    up, by which others look how the audience is.
+    """Of the audience's wall (`state.bulkheads`). `urgent`: who is let in first, and has the right of way in the
+    event loop. `free`: addresses that nothing holds up, by which others look how the audience is.
 
     A stream gives its place back when it begins, for it may last for days: what streams there may be at once is
     counted elsewhere (`core.streams.places`). So does an answer that is sent in pieces, as fast as its client reads.
@@ -30,7 +34,7 @@ class BulkheadMiddleware:
         self,
         app: ASGIApp,
         audience: str,
-        urgent: Callable[[Scope], bool] = _never,
+        urgent: Callable[[Scope], bool] = never,
         free: frozenset[str] = frozenset(),
     ) -> None:
         self.app = app
@@ -39,10 +43,12 @@ class BulkheadMiddleware:
         self._free = free
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bulkheads: Bulkheads = scope["state"]["bulkheads"]
         if self._free and route_path(scope) in self._free:
-            await self.app(scope, receive, send)
+            with bulkheads.way.taken():
+                await self.app(scope, receive, send)
             return
-        bulkhead: Bulkhead = scope["state"]["bulkheads"][self._audience]
+        bulkhead = bulkheads[self._audience]
         urgent = self._urgent(scope)
         if not bulkhead.try_enter(urgent):
             receive = await _waited_for(bulkhead, urgent, scope, receive)

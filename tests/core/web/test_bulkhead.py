@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from core.bulkheads import Bulkhead, Bulkheads, Capacity
+from core.right_of_way import RightOfWay
 from core.web.middleware.bulkhead import BulkheadMiddleware
 
 DISCONNECT: Message = {"type": "http.disconnect"}
@@ -46,6 +47,10 @@ class Door:
     @property
     def wall(self) -> Bulkhead:
         return self._walls["public"]
+
+    @property
+    def way(self) -> RightOfWay:
+        return self._walls.way
 
     def ask(self, path: str, kind: str = "http") -> "asyncio.Task[None]":
         async def send(_message: Message) -> None: ...
@@ -159,3 +164,26 @@ async def test_who_waits_for_an_answer_gets_the_place_and_gives_it_back(path: st
     assert waiting == 1
     assert door.app.reached == ["/products", "/orders", path]
     assert door.free() == (1, 1)
+
+
+@pytest.mark.parametrize(("path", "takes"), [("/orders", True), ("/health", True), ("/products", False)])
+async def test_what_is_urgent_or_free_has_the_right_of_way_until_its_end(path: str, takes: bool) -> None:
+    door = Door()
+
+    asked = door.ask(path)
+    await settled()
+    during = door.way.is_taken
+    await door.end(asked)
+
+    assert (during, door.way.is_taken) == (takes, False)
+
+
+async def test_stream_of_what_is_urgent_gives_the_right_of_way_back_when_it_begins() -> None:
+    door = Door(START, {"type": "http.response.body", "body": b"a", "more_body": True})
+
+    asked = door.ask("/orders")
+    await settled()
+
+    assert not door.way.is_taken
+    await door.end(asked)
+    assert not door.way.is_taken
