@@ -46,7 +46,7 @@ async def test_what_is_in_the_books_is_on_the_page(
     job = await client.get(f"{PAGE}/jobs/{first.id}", headers=support)
 
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", page)
-    where = cells.index("reports")
+    where = cells.index("reports", cells.index("Oldest waits"))  # there may be a pool of that name, too
     assert cells[where + 1 : where + 4] == ["2", "0", "1"]
     assert f'<a href="dashboard/jobs/{first.id}">{first.id}</a>' in page
     assert cells[cells.index("Web processes on this host") + 1] == "1"
