@@ -67,15 +67,15 @@ def run() -> list[Row]:
 
 
 async def _measured(folder: Path) -> list[Row]:
-    path = f"/public/v1/products/{await _fill(folder / 'portico.db')}"
+    path = f"/public/v1/products/{await filled(folder / 'portico.db')}"
     return [*await _of_a_hit(folder, path), *await _of_layers(folder, path)]
 
 
 async def _of_a_hit(folder: Path, path: str) -> list[Row]:
-    async with _serving(folder, cache_mb=64) as (root, state):
-        call = _caller(root, path, state)
+    async with serving(folder, cache_mb=64) as (root, state):
+        call = caller(root, path, state)
         await call()
-        raw, whole = await _least(call, [_caller(_answer, path, state), call])
+        raw, whole = await _least(call, [caller(_answer, path, state), call])
     return [
         Row("raw application", raw, "us"),
         at_most("what a hit of the response cache costs more", whole - raw, "us", HIT_US),
@@ -83,11 +83,11 @@ async def _of_a_hit(folder: Path, path: str) -> list[Row]:
 
 
 async def _of_layers(folder: Path, path: str) -> list[Row]:
-    async with _serving(folder, cache_mb=0) as (root, state):
-        call = _caller(root, path, state)
+    async with serving(folder, cache_mb=0) as (root, state):
+        call = caller(root, path, state)
         await call()
         cuts = list(_cuts(root))
-        raw, *costs, whole = await _least(call, [_caller(_answer, path, state), *cuts, call])
+        raw, *costs, whole = await _least(call, [caller(_answer, path, state), *cuts, call])
     rows = [Row(cut.within, cost - outer, "us") for cut, outer, cost in zip(cuts, [raw, *costs], costs, strict=False)]
     rows.append(Row(INNERMOST, whole - costs[-1], "us"))
     rows.append(Row("GET /public/v1/products/{id}, all of it", whole, "us"))
@@ -125,7 +125,7 @@ async def _answer(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": BODY})
 
 
-def _caller(app: ASGIApp, path: str, state: dict[str, Any]) -> Call:
+def caller(app: ASGIApp, path: str, state: dict[str, Any]) -> Call:
     async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
@@ -160,11 +160,11 @@ async def _least(call: Call, ways: Sequence[Call | Cut]) -> list[float]:
     for _ in range(ROUNDS):
         for place, way in enumerate(ways):
             with way.made() if isinstance(way, Cut) else nullcontext():
-                least[place] = min(least[place], await _cpu_us(call if isinstance(way, Cut) else way))
+                least[place] = min(least[place], await cpu_us(call if isinstance(way, Cut) else way))
     return least
 
 
-async def _cpu_us(call: Call) -> float:
+async def cpu_us(call: Call) -> float:
     started = time.process_time()
     for _ in range(REQUESTS):
         await call()
@@ -173,7 +173,7 @@ async def _cpu_us(call: Call) -> float:
 
 
 @asynccontextmanager
-async def _serving(folder: Path, *, cache_mb: int) -> AsyncIterator[tuple[FastAPI, dict[str, Any]]]:
+async def serving(folder: Path, *, cache_mb: int) -> AsyncIterator[tuple[FastAPI, dict[str, Any]]]:
     server = ServerSettings(points_per_minute=10**9, response_cache_mb=cache_mb)
     settings = with_embedded_secrets(Settings(data=DataSettings(data_dir=folder), server=server))
     app = create_app(settings)
@@ -181,7 +181,7 @@ async def _serving(folder: Path, *, cache_mb: int) -> AsyncIterator[tuple[FastAP
         yield app, dict(state or {})
 
 
-async def _fill(path: Path) -> str:
+async def filled(path: Path) -> str:
     """The id of a product."""
     database = Database(f"sqlite+aiosqlite:///{path}")
     await migrations().upgrade(database)
