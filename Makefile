@@ -20,8 +20,8 @@ dev: ## build .venv with the development tools too
 run: setup ## start the gateway on http://127.0.0.1:8000 (PORT=8123 picks another)
 	@exec $(BIN)/portico serve --port $(PORT) --demo
 
-test: dev ## run the whole test suite, one process a core
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+test: dev ## run the whole test suite, in one process more than there are cores: many tests wait
+	@$(BIN)/python -m pytest -n $$($(PYTHON) -c "import os; print(min(4, os.cpu_count() + 1))") --dist worksteal
 
 check: lint types imports contracts-check ## lint, types, import contracts, API contracts
 
