@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from math import inf
@@ -60,10 +60,15 @@ class Cut:
 
 
 def run() -> list[Row]:
+    return in_this_process(_measured)
+
+
+def in_this_process(measured: Callable[[Path], Coroutine[Any, Any, list[Row]]]) -> list[Row]:
+    """In a folder of its own; its log is written as ever, and to nowhere."""
     logging.disable()
     with TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
         configure_logging(stream=nowhere)
-        return asyncio.run(_measured(Path(folder)))
+        return asyncio.run(measured(Path(folder)))
 
 
 async def _measured(folder: Path) -> list[Row]:

@@ -2,30 +2,22 @@
 without, in this process's own loop.
 """
 
-import asyncio
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import core.receipts
 import gateway.middleware
-from benchmarks.layers import Call, caller, cpu_us, filled, serving
+from benchmarks.layers import Call, caller, cpu_us, filled, in_this_process, serving
 from benchmarks.report import Row, at_most
-from core.logging import configure_logging
 
 ROUNDS = 120
 MOST = 1.03
 
 
 def run() -> list[Row]:
-    logging.disable()
-    with TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123
-        configure_logging(stream=nowhere)
-        return asyncio.run(_measured(Path(folder)))
+    return in_this_process(_measured)
 
 
 async def _measured(folder: Path) -> list[Row]:

@@ -38,7 +38,7 @@ from sqlalchemy import Engine, event
 
 from core.context import RequestContext
 from core.telemetry import Traceparent
-from core.tracing import NOTHING, Kind, Span, Value
+from core.tracing import NOTHING, Kind, Span, Value, lasting
 
 _PATH = "v1/traces"
 _QUEUE = 4_096  # spans
@@ -150,15 +150,8 @@ class OtlpTracer:
             yield NOTHING
             return
         made = self._tracer.start_span(name, kind=_KINDS[kind])
-        span = _Span(made, otel_context.attach(set_span_in_context(made)))
-        try:
-            span.tell(**values)
+        with lasting(_Span(made, otel_context.attach(set_span_in_context(made))), values) as span:
             yield span
-        except BaseException as error:
-            span.fail(type(error).__qualname__)
-            raise
-        finally:
-            span.end()
 
     @contextmanager
     def statement(self, text: str, dialect: str) -> Iterator[None]:

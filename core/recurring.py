@@ -72,6 +72,22 @@ class Recurring:
                 await self.rest(seconds)
 
 
+class Periodic:
+    """A part of a process whose work is one `Recurring`, which is entered and left with it."""
+
+    def __init__(self, recurring: Recurring) -> None:
+        self._recurring = recurring
+
+    async def __aenter__(self) -> Self:
+        await self._recurring.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._recurring.__aexit__(kind, error, trace)
+
+
 async def _until(event: asyncio.Event, seconds: float | None) -> bool:
     try:
         async with asyncio.timeout(seconds):

@@ -143,6 +143,16 @@ def led_by(origin: str | None, own_id: str, name: str, **values: Value) -> Itera
     token = enter_request(context)
     span: Span = (_tracer.begin(context, given, name, "consumer") if _tracer is not None else None) or NOTHING
     try:
+        with lasting(span, values):
+            yield span
+    finally:
+        leave_request(token)
+
+
+@contextmanager
+def lasting(span: Span, values: Mapping[str, Value]) -> Iterator[Span]:
+    """The span ends with what runs inside, and says whether that failed."""
+    try:
         span.tell(**values)
         yield span
     except BaseException as error:
@@ -150,4 +160,3 @@ def led_by(origin: str | None, own_id: str, name: str, **values: Value) -> Itera
         raise
     finally:
         span.end()
-        leave_request(token)

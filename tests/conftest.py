@@ -25,7 +25,7 @@ from core.settings import DataSettings, Settings, with_embedded_secrets
 
 KINDS = ["sqlite", "postgresql"]
 EVERYTHING = bool(os.environ.get("PORTICO_TEST_EVERYTHING"))  # read before a test's environment is cleaned
-_FIXTURES = ("application", "followers", "postgres", "processes", "s3", "sockets", "valkey")
+_FIXTURES = ("application", "databases", "followers", "postgres", "processes", "s3", "sockets", "valkey")
 pytest_plugins = [f"tests.fixtures.{name}" for name in _FIXTURES]
 _MEMORY = Path("/dev/shm")  # noqa: S108  not a secret place, a fast one
 _ROOM_BYTES = 2 * 1024**3  # several times what a run keeps at once; a container's usual 64 MB are not enough

@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.database import Database, ReadSession
 from core.errors import Unauthenticated
 from core.hub import Hub
-from core.recurring import Recurring
+from core.looking import Looking
 
 CREDENTIALS = "credentials"  # of the hub, when some were revoked or what they may do was changed
 End = Literal["expired", "revoked"]
@@ -32,7 +32,7 @@ class _Followed:
     timer: asyncio.TimerHandle | None = None
 
 
-class CredentialWatch:
+class CredentialWatch(Looking):
     """`async with CredentialWatch(...) as watch:` One per process. However many are followed, it asks for all at once:
     when credentials were revoked here, and every few seconds for those that were elsewhere.
     """
@@ -46,13 +46,11 @@ class CredentialWatch:
         look_seconds: float = _LOOK_SECONDS,
         at_once: int = _AT_ONCE,
     ) -> None:
+        super().__init__("credential_watch", hub, CREDENTIALS, look_seconds)
         self._database = database
         self._clock = clock
-        self._hub = hub
-        self._look_seconds = look_seconds
         self._at_once = at_once
         self._followed: dict[_Followed, None] = {}
-        self._looking = Recurring("credential_watch", self._turn)
 
     def follow(self, principal: Principal, on_end: OnEnd) -> Callable[[], None]:
         """Calls `on_end` once, in the event loop, when the principal's credential has expired, was revoked, or may do
@@ -66,24 +64,14 @@ class CredentialWatch:
         self._followed[followed] = None
         return lambda: self._forget(followed)
 
-    async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(CREDENTIALS, self._looking.wake)
-        await self._looking.__aenter__()
-        return self
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
-        await self._looking.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
         for followed in tuple(self._followed):
             self._forget(followed)
 
-    async def _turn(self) -> float:
-        await self._look()
-        return self._look_seconds
-
-    async def _look(self) -> None:
+    async def look(self) -> None:
         if not self._followed:
             return
         followed = tuple(self._followed)

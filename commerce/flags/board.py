@@ -2,7 +2,6 @@
 
 from asyncio import timeout
 from types import TracebackType
-from typing import Self
 
 from commerce.flags.entities import Flag
 from commerce.flags.errors import SwitchedOff
@@ -13,14 +12,14 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import Unavailable
 from core.hub import Hub
-from core.recurring import Recurring
+from core.looking import Looking
 from core.single_flight import SingleFlight
 
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 1.0  # that a request has, after a change, for a database that is slow
 
 
-class FlagBoard:
+class FlagBoard(Looking):
     """`async with FlagBoard(...) as flags:` One per process. It looks at once when a flag was changed here, when it is
     told of a change elsewhere, and every few seconds.
 
@@ -28,16 +27,14 @@ class FlagBoard:
     """
 
     def __init__(self, database: Database, hub: Hub, clock: Clock, *, look_seconds: float = _LOOK_SECONDS) -> None:
+        super().__init__("flags", hub, FLAGS, look_seconds)
         self.any = True  # False: there is no flag, and nobody has to ask
         self._database = database
-        self._hub = hub
         self._clock = clock
-        self._look_seconds = look_seconds
         self._flights = SingleFlight()
         self._flags: dict[str, Flag] = {}
         self._known = False  # it has looked once
         self._told, self._seen = 1, 0  # of changes: how many there were, and how many it has looked after
-        self._looking = Recurring("flags", self._turn)
 
     async def off(self) -> list[Flag] | None:
         """What is off now, by its target; None before it knows anything."""
@@ -61,32 +58,25 @@ class FlagBoard:
                 return SwitchedOff(flag, now)
         return None
 
-    async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(FLAGS, self._heard)
-        await self._looking.__aenter__()
-        return self
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
-        await self._looking.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
         await self._flights.settle()
 
     def _heard(self) -> None:
         self.any = True  # maybe: who asks looks first
         self._told += 1
-        self._looking.wake()
+        super()._heard()
 
-    async def _turn(self) -> float:
+    async def look(self) -> None:
         await self._flights.run("look", self._look)
-        return self._look_seconds
 
     async def _look_now(self) -> None:
         told = self._told
         try:
             async with timeout(_PATIENCE_SECONDS):
-                await self._flights.run("look", self._look)
+                await self.look()
         except (Unavailable, TimeoutError):
             self._seen = max(self._seen, told)  # the next turn tries again
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from math import inf
-from types import TracebackType
-from typing import Self
 
 from commerce.limits.entities import Override
 from commerce.limits.plans import plans
@@ -14,12 +12,12 @@ from core.budget import Budget, Own, points_limit
 from core.clock import Clock
 from core.database import Database
 from core.hub import Hub
-from core.recurring import Recurring
+from core.looking import Looking
 
 _LOOK_SECONDS = 2.0
 
 
-class LimitRegistry:
+class LimitRegistry(Looking):
     """`async with LimitRegistry(...) as registry:` One per process. It looks for changes when it is told of one, and
     every few seconds. While the database is away what it knows goes on, and ends when it was to end.
     """
@@ -27,28 +25,11 @@ class LimitRegistry:
     def __init__(
         self, budget: Budget, database: Database, clock: Clock, hub: Hub, *, look_seconds: float = _LOOK_SECONDS
     ) -> None:
+        super().__init__("rate-limits", hub, LIMITS, look_seconds)
         self._budget = budget
         self._database = database
         self._clock = clock
-        self._hub = hub
-        self._look_seconds = look_seconds
         self._revision = -1
-        self._looking = Recurring("rate-limits", self._turn)
-
-    async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(LIMITS, self._looking.wake)
-        await self._looking.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
-        await self._looking.__aexit__(kind, error, trace)
-
-    async def _turn(self) -> float:
-        await self.look()
-        return self._look_seconds
 
     async def look(self) -> None:
         """Afterwards this process obeys what was committed before. Raises DatabaseUnavailable."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -16,7 +16,7 @@ from commerce.operations.service import OPERATIONS
 from core.database import Database
 from core.errors import Unavailable
 from core.hub import Hub
-from core.recurring import Recurring
+from core.looking import Looking
 from core.single_flight import SingleFlight
 
 _LOOK_SECONDS = 2.0
@@ -34,7 +34,7 @@ class _Known:
     clients: frozenset[str]
 
 
-class OperationRegistry:
+class OperationRegistry(Looking):
     """`async with OperationRegistry(...) as registry:` One per process. It looks for changes when one was made here,
     and every few seconds for those of other processes; texts it reads when they are first asked for, and keeps.
 
@@ -42,10 +42,9 @@ class OperationRegistry:
     """
 
     def __init__(self, database: Database, hub: Hub, *, look_seconds: float = _LOOK_SECONDS) -> None:
+        super().__init__("operations", hub, OPERATIONS, look_seconds)
         self.on_changed: Callable[[], None] = lambda: None  # told when another process has changed something too
         self._database = database
-        self._hub = hub
-        self._look_seconds = look_seconds
         self._flights = SingleFlight()
         self._rows: Sequence[Row[Any]] | None = None  # as the clients were when it last looked
         self._policies: dict[str, Policy] = {}
@@ -53,7 +52,6 @@ class OperationRegistry:
         self._missing: Memory[float] = Memory(_MISSING)
         self._automatic: Memory[str] = Memory(_AUTOMATIC_BYTES)
         self._told, self._seen = 1, 0  # of changes: how many there were, and how many it has looked after
-        self._looking = Recurring("operations", self._turn)
 
     async def policy(self, client: str) -> Policy:
         """The client's own, but never looser than everybody's: names are the callers' word. Raises DatabaseUnavailable
@@ -97,29 +95,22 @@ class OperationRegistry:
                 self._keep(_Known(operation, clients))
         return [operation for operation, _ in found]
 
-    async def __aenter__(self) -> Self:
-        self._leave = self._hub.subscribe(OPERATIONS, self._heard)
-        await self._looking.__aenter__()
-        return self
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
-        await self._looking.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
         await self._flights.settle()
 
     def _heard(self) -> None:
         self._told += 1
 
-    async def _turn(self) -> float:
+    async def look(self) -> None:
         await self._flights.run("look", self._look)
-        return self._look_seconds
 
     async def _look_if_old(self) -> None:
         while self._seen < self._told:
             try:
-                await self._flights.run("look", self._look)
+                await self.look()
             except Unavailable:
                 if self._rows is None:
                     raise

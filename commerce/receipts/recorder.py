@@ -3,26 +3,21 @@
 """
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 from prometheus_client import Counter
 
 from commerce.receipts.entities import Receipt
 from commerce.receipts.repository import add_receipts
-from core.background import attempt
 from core.clock import Clock
 from core.context import Notes, RequestContext
 from core.database import Database
-from core.recurring import Recurring
+from core.recording import Recording
 
 SLOW_SECONDS = 0.5  # until an answer begins
 URGENT = 10  # times as many receipts of failed and slow requests as of others
 _FAILED = 500
 _FLUSH_SECONDS = 2.0
-_END_SECONDS = 5.0
 _NOTHING = Notes()
 _DROPPED = Counter(
     "portico_receipts_dropped_total",
@@ -31,7 +26,7 @@ _DROPPED = Counter(
 )
 
 
-class ReceiptRecorder:
+class ReceiptRecorder(Recording):
     """`async with ReceiptRecorder(...) as receipts:` One per process. It keeps `per_second` receipts, and of failed and
     slow requests URGENT times as many; the first of each two seconds, and while the database is away no more than
     those. A process that is killed loses what it has not written.
@@ -40,15 +35,14 @@ class ReceiptRecorder:
     def __init__(
         self, database: Database, clock: Clock, per_second: int, *, flush_seconds: float = _FLUSH_SECONDS
     ) -> None:
+        super().__init__("receipts", flush_seconds)
         self._database = database
         self._clock = clock
-        self._flush_seconds = flush_seconds
         self._allowance = round(per_second * flush_seconds)
         self._pending: list[Receipt] = []
         self._writing = asyncio.Lock()
         self._dropped = {"ordinary": 0, "urgent": 0}
         self._refill()
-        self._recurring = Recurring("receipts", self._turn, again_seconds=flush_seconds)
 
     def record(
         self,
@@ -99,22 +93,10 @@ class ReceiptRecorder:
                     await add_receipts(session, taken)
                 del self._pending[: len(taken)]
 
-    async def __aenter__(self) -> Self:
-        await self._recurring.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._recurring.__aexit__(kind, error, trace)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_END_SECONDS):
-                await attempt("receipts", self.flush)
-
     async def _turn(self) -> float:
-        await self.flush()
+        rests = await super()._turn()
         self._refill()
-        return self._flush_seconds
+        return rests
 
     def _refill(self) -> None:
         self._left = {"ordinary": self._allowance, "urgent": URGENT * self._allowance}

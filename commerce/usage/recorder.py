@@ -1,31 +1,26 @@
 """Counts uses in memory, so that no request waits for it, and writes them down every few seconds."""
 
-import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
 
 import structlog
 
 from commerce.usage.entities import Kind
 from commerce.usage.repository import Count, Used, add_uses
-from core.background import attempt
 from core.clock import Clock
 from core.context import Client
 from core.database import Database
-from core.recurring import Recurring
+from core.recording import Recording
 
 log = structlog.get_logger("portico.usage")
 OTHER = "other"  # the client that stands for all beyond the bound
 _FLUSH_SECONDS = 5.0
-_END_SECONDS = 5.0
 # Names are whatever callers say: what they can make us store is bounded by this, a process and day.
 _MOST = 10_000
 _REMEMBERED = timedelta(days=1)
 
 
-class UseRecorder:
+class UseRecorder(Recording):
     """`async with UseRecorder(...) as uses:` One per process. While the database is away the counts are kept; a process
     that is killed loses those since it last wrote, of a few seconds.
     """
@@ -33,14 +28,13 @@ class UseRecorder:
     def __init__(
         self, database: Database, clock: Clock, *, flush_seconds: float = _FLUSH_SECONDS, most: int = _MOST
     ) -> None:
+        super().__init__("usage", flush_seconds)
         self._database = database
         self._clock = clock
-        self._flush_seconds = flush_seconds
         self._most = most
         self._pending: dict[Used, Count] = {}
         self._known: set[Used] = set()
         self._known_since = clock.now()
-        self._recurring = Recurring("usage", self._turn, again_seconds=flush_seconds)
 
     def note(self, kind: Kind, subject: str, client: Client) -> None:
         """One use, now. Subjects are what the program knows; clients are whatever callers say."""
@@ -64,23 +58,12 @@ class UseRecorder:
             self._take_back(taken)
             raise
 
-    async def __aenter__(self) -> Self:
-        await self._recurring.__aenter__()
-        return self
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._recurring.__aexit__(kind, error, trace)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_END_SECONDS):
-                await attempt("usage", self.flush)
+        await super().__aexit__(kind, error, trace)
         if self._pending:
             log.warning("uses_lost", uses=sum(count.uses for count in self._pending.values()))
-
-    async def _turn(self) -> float:
-        await self.flush()
-        return self._flush_seconds
 
     def _bounded(self, used: Used) -> Used:
         if used in self._known:

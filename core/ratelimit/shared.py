@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge
 
 from core.ratelimit import Hit, Limit, Limiter, LimitsUnavailable, Verdict
-from core.recurring import Recurring
+from core.recurring import Periodic, Recurring
 
 log = structlog.get_logger("portico.limits")
 DEGRADED = Gauge(
@@ -38,16 +38,16 @@ class Remote(Limiter, Protocol):
         ...
 
 
-class SharedLimiter:
+class SharedLimiter(Periodic):
     """`async with SharedLimiter(remote, MemoryLimiter()) as limiter:` Per process. The first who finds the remote away
     has waited for it; those after it do not, until it has answered again beside them.
     """
 
     def __init__(self, remote: Remote, alone: Limiter, *, again_seconds: float = _AGAIN_SECONDS) -> None:
+        super().__init__(Recurring("limits", self._look, again_seconds=again_seconds))
         self._remote = remote
         self._alone = alone
         self._away = False
-        self._looking = Recurring("limits", self._look, again_seconds=again_seconds)
 
     async def hit(self, limit: Limit, key: str, cost: int = 1) -> Verdict:
         return await self._ask(
@@ -75,14 +75,10 @@ class SharedLimiter:
             (limit,), lambda: self._remote.clear(limit, key), lambda: self._alone.clear(share_of(limit), key)
         )
 
-    async def __aenter__(self) -> Self:
-        await self._looking.__aenter__()
-        return self
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._looking.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
         DEGRADED.set(0)
 
     async def _ask(
@@ -104,7 +100,7 @@ class SharedLimiter:
             self._away = True
             DEGRADED.set(1)
             log.warning("limits_counted_alone", reason=f"{type(error.__cause__).__name__}: {error.__cause__}")
-            self._looking.wake()
+            self._recurring.wake()
 
     async def _look(self) -> None:
         """Raises LimitsUnavailable, after which it is called again soon."""

@@ -4,10 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
-from core.recurring import Recurring
+from core.recurring import Periodic, Recurring
 from internal_api.dashboard.snapshots import Snapshot
 
 PERIOD_SECONDS = 2.0
@@ -50,26 +49,17 @@ class Viewer:
         yield self._last
 
 
-class Watching:
+class Watching(Periodic):
     """`async with Watching(maker) as watching:` One per process."""
 
     def __init__(self, maker: Maker, period: float = PERIOD_SECONDS) -> None:
+        super().__init__(Recurring("dashboard", self._turn, again_seconds=period))
         self._maker = maker
         self._period = period
         self._viewers: dict[Viewer, None] = {}
         self._newest: Snapshot | None = None
         self._made_at = 0.0
         self._making = asyncio.Lock()
-        self._recurring = Recurring("dashboard", self._turn, again_seconds=period)
-
-    async def __aenter__(self) -> Self:
-        await self._recurring.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._recurring.__aexit__(kind, error, trace)
 
     async def newest(self) -> Snapshot:
         """Not older than the period."""

@@ -3,15 +3,15 @@
 from core.budget import Budget, Own, points_limit
 from core.ratelimit import Verdict
 from core.ratelimit.memory import MemoryLimiter
-from tests.core.ratelimit.conftest import MINUTE, Time
+from tests.factories.clocks import MINUTE, StillTime
 
 
-def budget_at(time: Time, points: int = 1000) -> Budget:
+def budget_at(time: StillTime, points: int = 1000) -> Budget:
     return Budget(MemoryLimiter(time), points, time)
 
 
 async def test_all_points_may_be_spent_and_not_one_more() -> None:
-    budget = budget_at(Time())
+    budget = budget_at(StillTime())
 
     verdicts = [await budget.spend("ada", points) for points in (990, 9, 1, 1, 0)]
 
@@ -25,14 +25,14 @@ async def test_all_points_may_be_spent_and_not_one_more() -> None:
 
 
 async def test_callers_do_not_know_each_other() -> None:
-    budget = budget_at(Time())
+    budget = budget_at(StillTime())
     await budget.spend("user:usr_1", 1000)
 
     assert await budget.spend("api_key:key_1", 1) == Verdict(True, 999, 60, budget.limit)
 
 
 async def test_caller_has_its_own_limit_and_others_everybodys() -> None:
-    budget = budget_at(Time())
+    budget = budget_at(StillTime())
     budget.own = {"ada": Own(points_limit(5))}
 
     ada, bob = [await budget.spend("ada", 1) for _ in range(6)], await budget.spend("bob", 1)
@@ -42,7 +42,7 @@ async def test_caller_has_its_own_limit_and_others_everybodys() -> None:
 
 
 async def test_own_limit_ends_at_its_moment_and_what_was_spent_counts_on() -> None:
-    time = Time()
+    time = StillTime()
     budget = budget_at(time)
     budget.own = {"ada": Own(points_limit(5), ends=MINUTE + 10)}
     await budget.spend("ada", 5)
@@ -57,7 +57,7 @@ async def test_own_limit_ends_at_its_moment_and_what_was_spent_counts_on() -> No
 
 
 async def test_looking_spends_nothing() -> None:
-    budget = budget_at(Time())
+    budget = budget_at(StillTime())
     await budget.spend("ada", 10)
 
     looks = [await budget.look("ada") for _ in range(3)]
@@ -66,7 +66,7 @@ async def test_looking_spends_nothing() -> None:
 
 
 async def test_callers_of_past_minutes_are_not_kept() -> None:
-    time = Time()
+    time = StillTime()
     limiter = MemoryLimiter(time)
     budget = Budget(limiter, 1000)
     for number in range(100):

@@ -9,8 +9,8 @@ import pytest
 
 from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
 from tests.factories.people import staff
-from tests.fixtures.application import LogEntries, new_app
-from tests.fixtures.asgi import client_of, serve
+from tests.fixtures.application import new_app
+from tests.fixtures.asgi import Served, client_of, serve
 
 ORIGIN = "https://shop.example"
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -24,16 +24,9 @@ HSTS = "max-age=31536000; includeSubDomains"
 
 
 @pytest.fixture
-async def in_production(
-    tmp_path: Path,
-    sqlite_template: Path,
-    log_entries: LogEntries,  # noqa: ARG001  no log on stderr
-) -> AsyncIterator[httpx2.AsyncClient]:
-    settings = with_embedded_secrets(
-        Settings(data=DataSettings(data_dir=tmp_path), server=ServerSettings(environment="production"))
-    )
-    async with serve(new_app(settings, sqlite_template)) as served, client_of(served) as client:
-        client.headers.update(await staff(served.state["resources"]))
+async def in_production(served_in_production: Served) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(served_in_production) as client:
+        client.headers.update(await staff(served_in_production.state["resources"]))
         yield client
 
 

@@ -217,7 +217,7 @@ async def test_it_asks_once_for_all_in_statements_of_a_bounded_size(resources: R
             watch.follow(each, Ends())
 
         with recorded(resources.database.reader) as statements:
-            await watch._look()
+            await watch.look()
 
     assert len([each for each in statements if "sign_ins" in each]) == 2
     assert not [each for each in statements if "api_keys" in each or "tickets" in each]

@@ -34,13 +34,6 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def hub(sqlite_database: Database) -> MemoryHub:
-    hub = MemoryHub()
-    sqlite_database.on_announced = hub.publish
-    return hub
-
-
-@pytest.fixture
 async def board(sqlite_database: Database, hub: MemoryHub, clock: FakeClock) -> AsyncIterator[FlagBoard]:
     async with FlagBoard(sqlite_database, hub, clock, look_seconds=NEVER) as board:
         yield board

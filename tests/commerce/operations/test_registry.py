@@ -22,13 +22,6 @@ NEVER = 3600.0
 
 
 @pytest.fixture
-async def hub(sqlite_database: Database) -> MemoryHub:
-    hub = MemoryHub()
-    sqlite_database.on_announced = hub.publish
-    return hub
-
-
-@pytest.fixture
 async def registry(sqlite_database: Database, hub: MemoryHub) -> AsyncIterator[OperationRegistry]:
     async with OperationRegistry(sqlite_database, hub, look_seconds=NEVER) as registry:
         yield registry

@@ -1,8 +1,6 @@
 """Receipts are kept in memory within an allowance, and written down in batches."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,37 +12,18 @@ from commerce.receipts.recorder import SLOW_SECONDS, URGENT, ReceiptRecorder
 from commerce.receipts.repository import RETENTION, ReceiptRepository
 from commerce.upkeep.jobs import CHORES
 from core.context import Notes, RequestContext
-from core.database import Database, DatabaseUnavailable, WriteSession
+from core.database import Database
 from tests.factories.clocks import NOON, FakeClock
 from tests.factories.statements import recorded
 from tests.fixtures.application import LogEntries
+from tests.fixtures.databases import Fickle
 
 NEVER = 3600.0
-
-
-class Fickle(Database):
-    """While it is away it refuses all writes."""
-
-    away = False
-
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
-        async with super().write() as session:
-            if self.away:
-                raise DatabaseUnavailable
-            yield session
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@pytest.fixture
-async def fickle(sqlite_database_url: str) -> AsyncIterator[Fickle]:
-    database = Fickle(sqlite_database_url)
-    yield database
-    await database.close()
 
 
 def record(receipts: ReceiptRecorder, request_id: str = "r1", **changes: Any) -> None:

@@ -1,8 +1,6 @@
 """Uses are counted in memory, written down soon and at the end, and add up over processes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,44 +12,19 @@ from commerce.usage.models import UseRow
 from commerce.usage.recorder import UseRecorder
 from commerce.usage.repository import UseRepository
 from core.context import NAMELESS, Client
-from core.database import Database, DatabaseUnavailable, WriteSession
+from core.database import Database, DatabaseUnavailable
 from tests.factories.clocks import NOON, FakeClock
 from tests.factories.statements import recorded
 from tests.fixtures.application import LogEntries
+from tests.fixtures.databases import Fickle
 
 LIST = "GET /public/v1/products"
 WEB, WEB_2, IOS = Client("web", "1.4.0"), Client("web", "2.0.0"), Client("ios")
 
 
-class Fickle(Database):
-    """Counts its write transactions; while it is away it lets them begin, and refuses them in the end."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.away = False
-        self.asked = 0
-        self.meanwhile: Callable[[], None] = lambda: None
-
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
-        self.asked += 1
-        async with super().write() as session:
-            yield session
-            self.meanwhile()
-            if self.away:
-                raise DatabaseUnavailable
-
-
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@pytest.fixture
-async def fickle(sqlite_database_url: str) -> AsyncIterator[Fickle]:
-    database = Fickle(sqlite_database_url)
-    yield database
-    await database.close()
 
 
 async def found(database: Database, kind: Kind) -> dict[str, list[ClientUse]]:

@@ -8,25 +8,16 @@ from core.ids import new_id
 from core.ratelimit import Limit, Limiter
 from core.ratelimit.memory import MemoryLimiter
 from core.ratelimit.redis import RedisLimiter
-
-MINUTE = 29_000_000 * 60.0  # a moment at which a window begins
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = MINUTE
-
-    def __call__(self) -> float:
-        return self.now
+from tests.factories.clocks import StillTime
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def time() -> StillTime:
+    return StillTime()
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def limiter(request: pytest.FixtureRequest, time: Time) -> AsyncIterator[Limiter]:
+async def limiter(request: pytest.FixtureRequest, time: StillTime) -> AsyncIterator[Limiter]:
     if request.param == "memory":
         yield MemoryLimiter(time)
         return

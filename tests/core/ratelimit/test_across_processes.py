@@ -1,29 +1,17 @@
 """Several processes that count in one Redis."""
 
-import asyncio
-import sys
-
 from core.ids import new_id
 from core.ratelimit import Limit
 from core.ratelimit.redis import RedisLimiter
 from tests.core.ratelimit.hitting_program import AMOUNT, SECONDS, TRIES, limits_of
-from tests.fixtures.processes import ROOT
+from tests.fixtures.processes import told_together
 
 PROCESSES = 3
 
 
 async def test_three_processes_together_are_allowed_what_one_is(redis_url: str) -> None:
     marker = new_id("storm")
-    command = (sys.executable, "-m", "tests.core.ratelimit.hitting_program", redis_url, marker)
-    pipe = asyncio.subprocess.PIPE
-    running = [
-        await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe) for _ in range(PROCESSES)
-    ]
-    async with asyncio.timeout(60):
-        for process in running:
-            assert process.stdout is not None
-            assert await process.stdout.readline() == b"ready\n"
-        told = [(await process.communicate(b"\n"))[0].decode() for process in running]
+    told = await told_together("tests.core.ratelimit.hitting_program", redis_url, marker, processes=PROCESSES)
 
     allowed = [[int(number) for number in line.split()[1:]] for line in told]
     # However the three came in between each other; and the storm of one key took nothing of another's.

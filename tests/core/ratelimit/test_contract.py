@@ -7,7 +7,7 @@ import pytest
 
 from core.ids import new_id
 from core.ratelimit import Hit, Limit, Limiter, Verdict, seconds_until
-from tests.core.ratelimit.conftest import MINUTE, Time
+from tests.factories.clocks import MINUTE, StillTime
 
 
 async def test_so_many_are_allowed_and_not_one_more(limiter: Limiter, exact: Limit) -> None:
@@ -88,7 +88,7 @@ async def test_nothing_may_be_counted_where_nothing_is_left(limiter: Limiter, sm
     assert await limiter.hit(smooth, "ada", 0) == Verdict(True, 0, 60, smooth)
 
 
-async def test_what_was_counted_fades_in_the_window_after(limiter: Limiter, smooth: Limit, time: Time) -> None:
+async def test_what_was_counted_fades_in_the_window_after(limiter: Limiter, smooth: Limit, time: StillTime) -> None:
     await limiter.hit(smooth, "ada", 1000)
     left = []
     for seconds in (59.9, 60, 75, 90, 120):
@@ -98,7 +98,7 @@ async def test_what_was_counted_fades_in_the_window_after(limiter: Limiter, smoo
     assert left == [0, 0, 250, 500, 1000]
 
 
-async def test_window_that_is_long_over_is_forgotten(limiter: Limiter, smooth: Limit, time: Time) -> None:
+async def test_window_that_is_long_over_is_forgotten(limiter: Limiter, smooth: Limit, time: StillTime) -> None:
     await limiter.hit(smooth, "ada", 1000)
     time.now += 600
 
@@ -109,7 +109,7 @@ async def test_window_that_is_long_over_is_forgotten(limiter: Limiter, smooth: L
     ("spent_at", "asked_at", "points"), [(0, 0, 1), (0, 59, 1000), (0, 75, 300), (40, 50, 10), (40, 61, 1000)]
 )
 async def test_refusal_names_the_seconds_after_which_it_would_be_allowed(
-    limiter: Limiter, smooth: Limit, time: Time, spent_at: float, asked_at: float, points: int
+    limiter: Limiter, smooth: Limit, time: StillTime, spent_at: float, asked_at: float, points: int
 ) -> None:
     time.now = MINUTE + spent_at
     await limiter.hit(smooth, "ada", 1000)

@@ -8,33 +8,22 @@ import httpx2
 import pytest
 from sqlalchemy import func, select
 
-from commerce.accounts.commands import RegisterUser
 from commerce.accounts.models import SignInRow
-from commerce.accounts.passwords import PASSWORDS
-from commerce.accounts.principal import Role
 from commerce.accounts.service import AccountService
 from core.resources import Resources
-from core.settings import DataSettings, ServerSettings, Settings, with_embedded_secrets
+from core.settings import DataSettings, Settings, with_embedded_secrets
 from internal_api.dashboard.access import COOKIE
 from tests.factories.people import a_user, signed_in, staff
 from tests.fixtures.application import LogEntries, new_app
-from tests.fixtures.asgi import client_of, serve
+from tests.fixtures.asgi import Served, client_of, serve
+from tests.internal_api.test_sign_in import PASSWORD, registered
 
-PASSWORD = "a password that nobody else has"
 PAGE, SIGN_IN, SIGN_OUT = ("/internal/dashboard", "/internal/dashboard/sign-in", "/internal/dashboard/sign-out")
 BROWSER = {
     "Accept": "text/html,application/xhtml+xml",
     "Sec-Fetch-Site": "same-origin",
     "Origin": "http://portico.test",
 }
-
-
-async def registered(resources: Resources, role: Role) -> str:
-    command = RegisterUser(f"{role}@example.com", PASSWORD, role)
-    password_hash = await PASSWORDS.hash(PASSWORD)
-    async with resources.database.write() as session:
-        accounts = AccountService(session, resources.clock, actor="test")
-        return (await accounts.register(command, role, password_hash=password_hash)).id
 
 
 async def sign_in(client: httpx2.AsyncClient, role: str, headers: dict[str, str] | None = None) -> httpx2.Response:
@@ -199,16 +188,9 @@ async def test_pages_run_own_scripts_alone_and_are_framed_by_nobody(
 
 
 @pytest.fixture
-async def in_production(
-    tmp_path: Path,
-    sqlite_template: Path,
-    log_entries: LogEntries,  # noqa: ARG001  no log on stderr
-) -> AsyncIterator[httpx2.AsyncClient]:
-    settings = with_embedded_secrets(
-        Settings(data=DataSettings(data_dir=tmp_path), server=ServerSettings(environment="production"))
-    )
-    async with serve(new_app(settings, sqlite_template)) as served, client_of(served) as client:
-        await registered(served.state["resources"], "support")
+async def in_production(served_in_production: Served) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(served_in_production) as client:
+        await registered(served_in_production.state["resources"], "support")
         yield client
 
 

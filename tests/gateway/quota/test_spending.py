@@ -1,79 +1,22 @@
 """One budget a caller over REST, GraphQL and WebSockets: who pays, how much, and what is told and refused."""
 
-import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from httpx2.websockets import WebSocketUpgradeError
 
-from commerce.accounts.key_secrets import new_key_secret
 from commerce.limits.zones import TICKETS
 from core import resources as opening
-from core.budget import Budget
-from core.ratelimit.memory import MemoryLimiter
 from core.resources import Resources
 from core.settings import DataSettings, ServerSettings, Settings
-from gateway.app import create_app
+from tests.factories.clocks import StillTime
 from tests.factories.people import a_user, signed_in
 from tests.factories.statements import recorded
-from tests.fixtures.application import key_with, new_app
+from tests.fixtures.application import key_with
 from tests.fixtures.asgi import Served, client_of
+from tests.gateway.quota.asking import POINTS, PRODUCTS, ask, items_of, left, spend_all, told
 from tests.graphql_api.subscribing import connected, run, streamed
-
-POINTS = 100
-MINUTE = 29_000_000 * 60.0
-PRODUCTS = "/public/v1/products"
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = MINUTE
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def app(settings: Settings, gateway_template: Path, time: Time) -> FastAPI:
-    """Whose callers have 100 points a minute, of a time that stands still."""
-    new_app(settings, gateway_template)  # brings the database
-
-    @asynccontextmanager
-    async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-        async with opening.open_resources(settings) as resources:
-            limiter = MemoryLimiter(time)
-            yield replace(resources, limiter=limiter, budget=Budget(limiter, POINTS))
-
-    return create_app(settings, open_resources)
-
-
-def told(response: httpx2.Response) -> tuple[str | None, str | None]:
-    return response.headers.get("ratelimit-policy"), response.headers.get("ratelimit")
-
-
-def left(response: httpx2.Response) -> int:
-    return int(response.headers["ratelimit"].partition(";r=")[2].partition(";")[0])
-
-
-async def ask(client: httpx2.AsyncClient, query: str, headers: dict[str, str] | None = None, **more: str) -> Any:
-    return await client.post("/graphql", json={"query": query}, headers=(headers or {}) | more)
-
-
-async def spend_all(client: httpx2.AsyncClient, headers: dict[str, str] | None = None) -> None:
-    """By two operations of fifty points."""
-    for _ in range(2):
-        assert (await ask(client, "{ categories { id } }", headers)).status_code == 200
 
 
 async def test_every_answer_tells_the_policy_and_what_is_left(client: httpx2.AsyncClient) -> None:
@@ -150,7 +93,7 @@ async def test_write_that_is_refused_changes_nothing(client: httpx2.AsyncClient,
     assert (fits.json()["total"], left(fits)) == (0, 8)
 
 
-async def test_points_come_back_after_the_seconds_that_were_told(client: httpx2.AsyncClient, time: Time) -> None:
+async def test_points_come_back_after_the_seconds_that_were_told(client: httpx2.AsyncClient, time: StillTime) -> None:
     await spend_all(client)
     refused = await client.get(PRODUCTS)
 
@@ -322,21 +265,6 @@ async def test_bad_credentials_are_paid_for_by_their_network(client: httpx2.Asyn
     assert (await ask(client, "{ __typename }", bad)).status_code == 429
 
 
-# A list of strings with integers as parameters (RFC 9651, 3.1), of which both headers are one.
-_ITEM = re.compile(r'"([ !#-\[\]-~]*)"((?:;[a-z*][a-z0-9_.*-]*=-?[0-9]{1,15})*)')
-
-
-def items_of(header: str) -> list[tuple[str, dict[str, int]]]:
-    """Fails where the header is not one."""
-    matches = [_ITEM.fullmatch(item) for item in header.split(", ")]
-    assert all(matches), header
-    return [
-        (match[1], {name: int(value) for name, value in (each.split("=") for each in match[2].split(";")[1:])})
-        for match in matches
-        if match is not None
-    ]
-
-
 async def test_headers_are_structured_fields_as_the_draft_says(client: httpx2.AsyncClient) -> None:
     """Names, quota and window of the policy; what is left, and until when, of the same name."""
     answers = [await client.get(PRODUCTS) for _ in range(2)]
@@ -349,92 +277,6 @@ async def test_headers_are_structured_fields_as_the_draft_says(client: httpx2.As
         assert answer.status_code == status
         assert items_of(answer.headers["ratelimit-policy"]) == [("points", {"q": 100, "w": 60})]
         assert items_of(answer.headers["ratelimit"]) == [("points", {"r": remaining, "t": seconds})]
-
-
-async def test_credential_is_not_looked_for_again_and_again(client: httpx2.AsyncClient, resources: Resources) -> None:
-    """What is refused for want of points was looked for too: twice as many looks as points, and no more."""
-    storming, calm = await key_with(resources, "catalog:read"), await key_with(resources, "catalog:read")
-    statuses = [(await client.get(PRODUCTS, headers=storming)).status_code for _ in range(2 * POINTS)]
-
-    with recorded(resources.database.reader) as sent:
-        refused = await client.get(PRODUCTS, headers=storming)
-        over_graphql = await ask(client, "{ __typename }", storming)
-    other = await client.get(PRODUCTS, headers=calm)
-
-    assert statuses == [200] * POINTS + [429] * POINTS
-    for answer in (refused, over_graphql):
-        assert (answer.status_code, answer.headers["retry-after"]) == (429, "61")
-        assert items_of(answer.headers["ratelimit-policy"]) == [("credentials", {"q": 200, "w": 60})]
-        assert items_of(answer.headers["ratelimit"]) == [("credentials", {"r": 0, "t": 61})]
-    assert sent == []
-    assert (other.status_code, told(other)) == (200, ('"points";q=100;w=60', '"points";r=99;t=60'))
-
-
-async def test_network_may_not_look_for_ever_new_credentials(served: Served, resources: Resources) -> None:
-    """The whole /64. Of both limits that a look counts on, the one that has room is not spent by what is refused."""
-    good = await key_with(resources, "catalog:read")
-    ids = [f"{number:012}" for number in range(4 * POINTS + 1)]
-    async with client_of(served, client=("2001:db8::1", 1)) as client:
-        statuses = [
-            (await client.get(PRODUCTS, headers={"Authorization": f"Bearer {new_key_secret(each)}"})).status_code
-            for each in ids[:-1]
-        ]
-    async with client_of(served, client=("2001:db8::2", 1)) as neighbour:
-        with recorded(resources.database.reader) as sent:
-            refused = await neighbour.get(PRODUCTS, headers=good)
-        anonymous = await neighbour.get(PRODUCTS)
-    async with client_of(served, client=("2001:db8:0:1::1", 1)) as stranger:
-        looks = [(await stranger.get(PRODUCTS, headers=good)).status_code for _ in range(2 * POINTS)]
-        over = await stranger.get(PRODUCTS, headers=good)
-
-    assert statuses == [401] * POINTS + [429] * 3 * POINTS
-    assert (refused.status_code, sent) == (429, [])
-    assert items_of(refused.headers["ratelimit-policy"]) == [("credentials:address", {"q": 400, "w": 60})]
-    assert anonymous.status_code == 429  # its points went for the bad credentials
-    assert looks == [200] * POINTS + [429] * POINTS
-    assert items_of(over.headers["ratelimit-policy"]) == [("credentials", {"q": 200, "w": 60})]
-
-
-async def test_who_forges_a_key_takes_nothing_from_whose_it_is(served: Served, resources: Resources) -> None:
-    good = await key_with(resources, "catalog:read")
-    key_id = good["Authorization"].split("_")[1]
-    async with client_of(served, client=("10.0.0.1", 1)) as forger:
-        statuses = {
-            (await forger.get(PRODUCTS, headers={"Authorization": f"Bearer {new_key_secret(key_id)}"})).status_code
-            for _ in range(3 * POINTS)
-        }
-    async with client_of(served, client=("10.0.0.2", 1)) as owner:
-        answer = await owner.get(PRODUCTS, headers=good)
-
-    assert statuses == {401, 429}
-    assert (answer.status_code, left(answer)) == (200, 99)
-
-
-@pytest.mark.parametrize("path", ["/public/v1/ws", "/graphql"])
-async def test_websocket_is_denied_before_its_credential_is_looked_for(
-    client: httpx2.AsyncClient, resources: Resources, path: str
-) -> None:
-    key = await key_with(resources, "events:read")
-    for _ in range(2 * POINTS):
-        await client.get(PRODUCTS, headers=key)
-
-    with recorded(resources.database.reader) as sent, pytest.raises(WebSocketUpgradeError) as refused:
-        async with connected(client, path, headers=key):
-            pass
-
-    assert (refused.value.response.status_code, sent) == (429, [])
-    assert items_of(refused.value.response.headers["ratelimit-policy"]) == [("credentials", {"q": 200, "w": 60})]
-
-
-async def test_ticket_is_not_looked_for_again_and_again(client: httpx2.AsyncClient, resources: Resources) -> None:
-    ticket = f"tkt_{'x' * 43}"
-    statuses = [(await client.get(f"/public/v1/events/stream?ticket={ticket}")).status_code for _ in range(2 * POINTS)]
-
-    with recorded(resources.database.reader) as sent:
-        refused = await client.get(f"/public/v1/events/stream?ticket={ticket}")
-
-    assert statuses == [401] * POINTS + [429] * POINTS
-    assert (refused.status_code, sent) == (429, [])
 
 
 async def test_tickets_have_a_zone_of_their_own(client: httpx2.AsyncClient, resources: Resources) -> None:
