@@ -13,7 +13,8 @@ PHONE = {"width": 360, "height": 740}
 
 
 async def faults(page: Page) -> list[str]:
-    """What axe-core finds: rules, and where."""
+    """What axe-core finds once nothing moves any more, whose colours are on their way: rules, and where."""
+    await page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
     results = await Axe().run(page)
     found: list[dict[str, Any]] = results.response["violations"]
     return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
