@@ -103,7 +103,7 @@ class Bulkhead:
 
     def try_enter(self, urgent: bool = False) -> bool:
         """A place, if one is free; then nobody waits who could have it. Each ends with `leave`."""
-        if not self._has_place(urgent):
+        if not self.has_place(urgent):
             return False
         self._take(urgent)
         return True
@@ -120,7 +120,7 @@ class Bulkhead:
         if urgent:
             self._way.leave()
         for kind, line in self._lines.items():
-            while line and self._has_place(kind):
+            while line and self.has_place(kind):
                 turn = next(iter(line))
                 del line[turn]
                 if not turn.done():
@@ -139,12 +139,8 @@ class Bulkhead:
         _RUNNING.labels(self.audience).set(self.running)
         _WAITING.labels(self.audience).set(self.waiting)
 
-    def most(self) -> int:
-        """How many may run now."""
-        return self.capacity.running
-
-    def _has_place(self, urgent: bool) -> bool:
-        most = self.most()
+    def has_place(self, urgent: bool) -> bool:
+        most = self.capacity.running
         return self.running < most and (urgent or self._ordinary < most - self.capacity.reserved)
 
     def _take(self, urgent: bool) -> None:

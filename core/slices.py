@@ -17,6 +17,11 @@ _SECONDS = Histogram(
 _LONGEST = Gauge(
     "portico_graphql_slice_seconds_max", "The longest slice since the start of a process.", multiprocess_mode="livemax"
 )
+_MOST_CPU = Gauge(
+    "portico_graphql_slice_cpu_seconds_max",
+    "The most of the processor that a slice took since the start of a process: without what other processes had of it.",
+    multiprocess_mode="livemax",
+)
 MOST_ITEMS = 25  # some 60 microseconds each, with all that a product or a variant has
 
 
@@ -29,16 +34,18 @@ class Slices:
         self,
         items: int = MOST_ITEMS,
         now: Callable[[], float] = time.perf_counter,
+        cpu: Callable[[], float] = time.thread_time,
         way: RightOfWay | None = None,
     ) -> None:
         self.items = items
         self._now = now
+        self._cpu = cpu
         self._way = way or RightOfWay()
         self._gives_way = False
         self._left = items
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._since: float | None = None  # when the slice began that is not over
-        self._longest = 0.0
+        self._since: tuple[float, float] | None = None  # when the slice began that is not over: time, and CPU
+        self._longest = self._most_cpu = 0.0
 
     def take(self, items: int = 1) -> bool:
         """Whether this slice has room for them, which they then take."""
@@ -60,22 +67,29 @@ class Slices:
         await came
 
     def _begin(self) -> None:
-        self._since = self._now()
+        self._since = self._now(), self._cpu()
         asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self) -> None:
         """In the loop's next round: what was let in before is done by then."""
         assert self._since is not None  # noqa: S101  one began
-        seconds, self._since = self._now() - self._since, None
-        _SECONDS.observe(seconds)
-        if seconds > self._longest:
-            self._longest = seconds
-            _LONGEST.set(seconds)
+        began, cpu_before = self._since
+        self._since = None
+        self._note(self._now() - began, self._cpu() - cpu_before)
         self._left = self.items
         if self._line and self._way.is_taken:
             self._give_way()
         else:
             self._let_in()
+
+    def _note(self, seconds: float, cpu: float) -> None:
+        _SECONDS.observe(seconds)
+        if seconds > self._longest:
+            self._longest = seconds
+            _LONGEST.set(seconds)
+        if cpu > self._most_cpu:
+            self._most_cpu = cpu
+            _MOST_CPU.set(cpu)
 
     def _give_way(self) -> None:
         if not self._gives_way:

@@ -19,3 +19,9 @@ def settle() -> None:
     gc.freeze()
     gc.set_threshold(_WAITING, *gc.get_threshold()[1:])
     gc.enable()
+
+
+def settle_again() -> None:
+    """Once it has served for a while: what was loaded late stays too, and what the first requests made once."""
+    gc.collect()
+    gc.freeze()

@@ -36,6 +36,7 @@ DEAD_SECONDS = 60
 _PROBES = 6
 _SWEEP_SECONDS = 1.0
 _SWEEP_TICKS = 10  # of uvicorn's, in that time
+WARM_TICKS = 100
 
 
 def let_go_of_the_dead(listener: socket.socket, *, seconds: int = DEAD_SECONDS) -> None:
@@ -75,6 +76,8 @@ class DrainingServer(uvicorn.Server):
             self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
+        if counter == WARM_TICKS:
+            heap.settle_again()
         if counter % _SWEEP_TICKS == 0:
             for connection in tuple(self.server_state.connections):
                 if isinstance(connection, HttpProtocol):

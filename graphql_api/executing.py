@@ -17,20 +17,29 @@ from core.slices import Slices
 from graphql_api.loaders import Hold
 
 T = TypeVar("T")
-_AT_ONCE = 1_000  # where the loop is quick: what the doors let in
-_WAITING = 1_000  # more than the doors let in, but for what sockets carry
+_AT_ONCE = 1_000  # more than the doors let in, but for what sockets carry
+_LARGE_AT_ONCE = 1
+_LARGE_POINTS = 100
 _CHARACTERS = 1_500  # of a body that take what an object takes: to write, to pack and to send
 
 
+def is_small(points: int | None) -> bool:
+    """Of an operation: nobody need count what it makes while it executes. Urgent among `Turns`."""
+    return points is None or points <= _LARGE_POINTS
+
+
 class Turns(Bulkhead):
-    """Per process: who may execute. One at a time while the loop lags."""
+    """Per process: who may execute. One at a time while the loop lags; of large ones two at any time, for the objects
+    that all of them hold are what a full garbage collection looks through, and nobody runs meanwhile.
+    """
 
     def __init__(self, lag: LoopLag, patience_seconds: float) -> None:
-        super().__init__("graphql_executor", Capacity(_AT_ONCE, _WAITING, patience_seconds))
+        reserved = _AT_ONCE - _LARGE_AT_ONCE
+        super().__init__("graphql_executor", Capacity(_AT_ONCE, _AT_ONCE, patience_seconds, reserved))
         self._lag = lag
 
-    def most(self) -> int:
-        return 1 if self._lag.lags else self.capacity.running
+    def has_place(self, urgent: bool) -> bool:
+        return super().has_place(urgent) and not (self.running and self._lag.lags)
 
 
 class Executing:

@@ -82,13 +82,17 @@ class Loader(Generic[T]):
     """What is remembered is whole, and never read."""
 
     def __init__(self, database: Database, read: _Read[T], absent: T, lists: Lists, slices: Slices) -> None:
-        self._database = database
-        self._read = read
-        self._absent = absent
+        async def together(keys: list[_Key]) -> list[T]:  # no method: what was loaded is freed with its loader
+            names = list(dict.fromkeys(name for name, _ in keys))
+            columns = _NONE.union(*(each for _, each in keys))
+            async with database.read() as session:
+                found = await read(session, names, columns)
+            return [found.get(name, absent) for name, _ in keys]
+
         self._lists = lists
         self._slices = slices
         self._remembered: dict[str, T] = {}
-        self._batches: DataLoader[_Key, T] = DataLoader(self._load, max_batch_size=MOST_AT_ONCE)
+        self._batches: DataLoader[_Key, T] = DataLoader(together, max_batch_size=MOST_AT_ONCE)
 
     async def load(self, key: str, columns: Columns = _NONE) -> T:
         if key in self._remembered:
@@ -102,13 +106,6 @@ class Loader(Generic[T]):
 
     def remember(self, key: str, value: T) -> None:
         self._remembered[key] = value
-
-    async def _load(self, keys: list[_Key]) -> list[T]:
-        names = list(dict.fromkeys(name for name, _ in keys))
-        columns = _NONE.union(*(each for _, each in keys))
-        async with self._database.read() as session:
-            found = await self._read(session, names, columns)
-        return [found.get(name, self._absent) for name, _ in keys]
 
 
 class Loaders:

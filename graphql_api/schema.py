@@ -1,6 +1,6 @@
 """The schema, built once an application: what each feature adds, and how every operation runs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ from graphql_api.catalog.subscriptions import CatalogSubscription
 from graphql_api.catalog.types import Product
 from graphql_api.context import Context
 from graphql_api.errors import cost_told, present
-from graphql_api.executing import SlicedExecution
+from graphql_api.executing import SlicedExecution, is_small
 from graphql_api.nodes import NodeQuery
 from graphql_api.once import REPLAYED
 from graphql_api.orders.mutations import OrderMutation
@@ -60,7 +60,10 @@ class Subscription(CatalogSubscription, OrderSubscription, SupportSubscription):
 class Operation(SchemaExtension):
     """Per operation: loaders of its own, and parsing and validation from the caches of `limits`."""
 
-    def on_operation(self) -> None:  # type: ignore[override]
+    def on_operation(self) -> Iterator[None]:
+        """In the end what was loaded is freed at once, and does not wait for the garbage collector as the executor's
+        objects do, which refer to each other.
+        """
         context = self.execution_context
         caller: Context = context.context.for_operation()
         context.context = caller
@@ -70,6 +73,8 @@ class Operation(SchemaExtension):
         context.parse_options["max_tokens"] = limits.MAX_TOKENS
         context.parse_options["max_source_length"] = limits.MAX_CHARACTERS  # type: ignore[typeddict-unknown-key]
         self._points: int | None = None  # None: nothing is told of its cost
+        yield
+        caller.forget()
 
     def on_parse(self) -> None:  # type: ignore[override]
         """A syntax error is left to Strawberry, which finds it again: an error raised here would end the stream of a
@@ -103,11 +108,12 @@ class Operation(SchemaExtension):
         name, variables = context._provided_operation_name, context.variables or {}  # noqa: SLF001
         note_deprecated(schema, context.query or "", name, variables, context.context)
         turns = context.context.executing.turns
-        await turns.enter()
+        small = is_small(self._points)
+        await turns.enter(small)
         try:
             yield
         finally:
-            turns.leave()
+            turns.leave(small)
 
     def get_results(self) -> dict[str, Any]:
         """What was replayed is told here rather than in a header: a stream has sent its headers before."""

@@ -72,3 +72,15 @@ async def test_slices_are_timed_and_the_longest_is_told() -> None:
 
     assert (REGISTRY.get_sample_value("portico_graphql_slice_seconds_count") or 0.0) - before == 2
     assert REGISTRY.get_sample_value("portico_graphql_slice_seconds_max") == 0.25
+
+
+async def test_longest_slice_and_the_most_of_the_processor_are_published() -> None:
+    times, cpu = iter([0.0, 2000.0, 2000.0, 3000.0]), iter([0.0, 500.0, 500.0, 1700.0])
+    slices = Slices(10, now=lambda: next(times), cpu=lambda: next(cpu))
+
+    for _ in range(2):
+        await slices.turn()
+        await asyncio.sleep(0)
+
+    assert REGISTRY.get_sample_value("portico_graphql_slice_seconds_max") == 2000
+    assert REGISTRY.get_sample_value("portico_graphql_slice_cpu_seconds_max") == 1200

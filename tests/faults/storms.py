@@ -201,7 +201,8 @@ def measured(site: Site, operator: Headers, connections: int) -> Outcome:
             blowing.until("200", "503 overloaded")
             busy = asyncio.run(_timed(address, operator, site.key))
     slice_ms = metric(address, "portico_graphql_slice_seconds_max") * 1000
-    rows = [Row("longest GraphQL slice", slice_ms, "ms")]
+    cpu_ms = metric(address, "portico_graphql_slice_cpu_seconds_max") * 1000
+    rows = [Row("longest GraphQL slice", slice_ms, "ms"), Row("most CPU of a GraphQL slice", cpu_ms, "CPU ms")]
     for door in idle:
         before, after = (quantile(times[door], 0.99) for times in (idle, busy))
         rows += [

@@ -1,6 +1,7 @@
 """The executor does so much in a slice, whatever is asked, and answers the same; while the loop lags, one at a time."""
 
 import asyncio
+import gc
 from typing import Any
 
 import httpx2
@@ -10,7 +11,7 @@ from core.bulkheads import Overloaded
 from core.loop_lag import LoopLag
 from core.settings import ServerSettings, Settings
 from core.slices import Slices
-from graphql_api.executing import Turns
+from graphql_api.executing import Turns, is_small
 from tests.factories.statements import recorded
 from tests.fixtures.asgi import Served
 
@@ -110,6 +111,59 @@ async def test_while_the_loop_lags_one_operation_runs_at_a_time() -> None:
 
     assert (first, second, entered) == ([0], [0, 1], [0, 1, 2, 3])
     assert turns.running == 2
+
+
+async def test_of_large_operations_one_executes_at_any_time_and_small_ones_go_on() -> None:
+    lag = Lag()
+    lag.lagging = False
+    turns = Turns(lag, 60)
+    small, large = is_small(100), is_small(101)
+    await turns.enter(large)
+
+    for _ in range(5):
+        await turns.enter(small)
+    waiting = asyncio.create_task(turns.enter(large))
+    await asyncio.sleep(0)
+    assert (turns.running, turns.waiting) == (6, 1)
+    turns.leave(small)
+    await asyncio.sleep(0)
+    assert (turns.running, turns.waiting) == (5, 1)
+    turns.leave(large)
+    await waiting
+
+    assert (turns.running, turns.waiting) == (5, 0)
+
+
+async def test_size_of_an_operation_is_what_it_costs(served: Served, client: httpx2.AsyncClient) -> None:
+    """A large one waits for another, and a small one does not."""
+    turns = served.state["executing"].turns
+    await turns.enter(is_small(101))
+
+    waiting = asyncio.create_task(asked(client))
+    answered = await asked(client, "{ categories { name } }")
+    assert (turns.waiting, waiting.done()) == (1, False)
+    turns.leave(is_small(101))
+
+    assert answered["categories"]
+    assert (await waiting)["products"]["nodes"]
+
+
+async def test_little_of_an_operation_waits_for_the_garbage_collector(
+    served: Served, client: httpx2.AsyncClient
+) -> None:
+    """A full collection stops everybody, for as long as it has objects to look through and to free."""
+    whole = await asked(client)
+    rows = sum(1 + len(each["variants"]) for each in whole["products"]["nodes"])
+    gc.collect()
+    gc.disable()
+    try:
+        await asked(client)
+        collected = gc.collect()
+    finally:
+        gc.enable()
+
+    assert served.state["executing"].turns.running == 0
+    assert collected < rows
 
 
 async def test_operation_that_gets_no_turn_is_refused_as_any_overload(

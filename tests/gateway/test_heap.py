@@ -1,0 +1,29 @@
+"""What lives as long as its process is not looked through by each full garbage collection."""
+
+import gc
+
+import uvicorn
+
+from gateway.server import WARM_TICKS, DrainingServer
+
+
+async def nothing(*_: object) -> None: ...
+
+
+async def test_what_the_first_seconds_made_is_kept_from_the_collector_once() -> None:
+    server = DrainingServer(uvicorn.Config(nothing, log_config=None))
+    try:
+        gc.unfreeze()
+        made = [[number] for number in range(1_000)]
+
+        await server.on_tick(WARM_TICKS - 1)
+        before = gc.get_freeze_count()
+        await server.on_tick(WARM_TICKS)
+        settled = gc.get_freeze_count()
+        await server.on_tick(WARM_TICKS + 1)
+
+        assert before == 0
+        assert settled > len(made)
+        assert gc.get_freeze_count() <= settled
+    finally:
+        gc.unfreeze()
