@@ -73,7 +73,11 @@ class Door:
 
 
 async def settled() -> None:
-    for _ in range(8):
+    await pass_turns(8)
+
+
+async def pass_turns(times: int) -> None:
+    for _ in range(times):
         await asyncio.sleep(0)
 
 
@@ -148,6 +152,28 @@ async def test_place_that_comes_at_the_moment_when_the_client_leaves_is_free_for
     assert taken == [True, True]
     assert (door.app.reached, door.wall.running, door.wall.waiting) == ([], 1, 0)
     assert door.free() == ((0, 1) if urgent else (1, 0))
+
+
+@pytest.mark.parametrize("path", ["/orders", "/products"])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("turns", range(8))  # of the event loop, after which the request runs
+async def test_place_is_free_whenever_the_request_is_cancelled_after_it_came(path: str, times: int, turns: int) -> None:
+    door = Door()
+    taken = [door.wall.try_enter(each) for each in (False, True)]
+    asked = door.ask(path)
+    await settled()
+
+    door.wall.leave(path == "/orders")
+    await pass_turns(turns)
+    for _ in range(times):
+        asked.cancel()
+        await pass_turns(1)
+    await settled()
+
+    assert taken == [True, True]
+    assert asked.cancelled()
+    assert (door.wall.running, door.wall.waiting) == (1, 0)
+    assert door.free() == ((0, 1) if path == "/orders" else (1, 0))
 
 
 @pytest.mark.parametrize("path", ["/orders", "/products"])
