@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.bulkheads import Bulkhead, Bulkheads, Capacity
 from core.right_of_way import RightOfWay
+from core.threads import in_thread
 from core.web.middleware.bulkhead import BulkheadMiddleware
 
 DISCONNECT: Message = {"type": "http.disconnect"}
@@ -213,3 +214,17 @@ async def test_stream_of_what_is_urgent_gives_the_right_of_way_back_when_it_begi
     assert not door.way.is_taken
     await door.end(asked)
     assert not door.way.is_taken
+
+
+async def test_request_works_in_the_threads_of_its_wall_and_no_other_work_does() -> None:
+    walls = Bulkheads({"public": Capacity(running=1, waiting=0, patience_seconds=60, threads=3)})
+    threads, seen = walls["public"].threads, list[float]()
+
+    async def work(*_: object) -> None:
+        seen.append(await in_thread(lambda: threads.borrowed_tokens))
+
+    scope = {"type": "http", "path": "/products", "root_path": "", "state": {"bulkheads": walls}}
+    await BulkheadMiddleware(work, "public")(scope, asyncio.Queue[Message]().get, work)
+    await work()
+
+    assert (threads.total_tokens, seen) == (3, [1, 0])
