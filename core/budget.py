@@ -15,11 +15,12 @@ _SECONDS = 60
 class QuotaExceeded(LimitExceeded):
     """Too many requests in too short a time. Wait for the seconds that `Retry-After` names."""
 
-    def __init__(self, points: int, verdict: Verdict) -> None:
+    def __init__(self, points: int, verdict: Verdict, detail: str = "") -> None:
         limit = verdict.limit
         super().__init__(
             verdict,
-            f"this costs {points} of the {limit.amount} points that you have in {limit.seconds} seconds, "
+            detail
+            or f"this costs {points} of the {limit.amount} points that you have in {limit.seconds} seconds, "
             f"and {verdict.remaining} are left",
         )
         self.points = points

@@ -53,9 +53,11 @@ async def admit_credential(resources: Resources, digest: bytes, claimed: str, ad
         Hit(_looks("credentials", _LOOKS_OF_CREDENTIAL * budget.limit_of(claimed).amount), digest.hex()),
         Hit(_looks("credentials:address", _LOOKS_OF_ADDRESS * budget.limit_of(network).amount), network),
     )
-    for hit, verdict in zip(hits, await resources.limiter.hit_all(hits), strict=True):
+    whose = ("these credentials", "credentials from this network")
+    for hit, shown, verdict in zip(hits, whose, await resources.limiter.hit_all(hits), strict=True):
         if not verdict.allowed:
-            raise QuotaExceeded(hit.cost, verdict)
+            often = f"{shown} may be shown {hit.limit.amount} times in {hit.limit.seconds} seconds"
+            raise QuotaExceeded(hit.cost, verdict, f"{often}, whatever comes of it")
 
 
 @lru_cache(1024)

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 
 from core.database import Database
 from core.errors import Invalid
-from core.eventlog import TOPIC, Event, EventRow, NewEvent, append
+from core.eventlog import TOPIC, Event, EventLog, EventRow, NewEvent, append
 from core.hub.memory import MemoryHub
 from core.tailer import Tailer
 from tests.factories.statements import recorded
@@ -103,6 +103,37 @@ async def test_tailer_begins_after_what_was_there(database: Database, database_u
         await until(lambda: len(seen) > 0)
 
     assert seen == ["after"]
+
+
+async def test_newest_events_that_were_there_are_kept_for_who_was_away_for_a_moment(
+    database: Database, database_url: str, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.tailer._BEFORE", 2)
+    await happen(database, "a", "b", "c")
+
+    async with tailing(database_url, hub) as tailer:
+        assert [event.subject for event in tailer.before] == ["b", "c"]
+
+
+async def test_event_that_comes_while_the_tailer_looks_what_was_there_is_handed_on_alone(
+    database: Database, database_url: str, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await happen(database, "before")
+    ask, late, seen = EventLog.newest, ["late"], Seen()
+
+    async def newest(log: EventLog) -> int:
+        found = await ask(log)
+        while late:
+            await happen(database, late.pop())
+        return found
+
+    monkeypatch.setattr(EventLog, "newest", newest)
+    async with Tailer(Database(database_url), hub, poll_seconds=0.05) as tailer:
+        tailer.follow(seen)
+        await until(lambda: len(seen) > 0)
+
+        assert [event.subject for event in tailer.before] == ["before"]
+    assert seen == ["late"]
 
 
 async def test_many_writers_at_once_and_small_batches_lose_and_double_nothing(

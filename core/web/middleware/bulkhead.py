@@ -75,23 +75,29 @@ async def _waited_for(bulkhead: Bulkhead, urgent: bool, scope: Scope, receive: R
     if scope["type"] == "websocket":
         await bulkhead.enter(urgent)
         return receive
+
+    def unused(entered: asyncio.Task[None]) -> None:
+        if not entered.cancelled() and entered.exception() is None:
+            bulkhead.leave(urgent)
+
     taken: list[Message] = []
     entering = asyncio.create_task(bulkhead.enter(urgent))
     leaving = asyncio.create_task(_departure(receive, taken))
     stays = False
     try:
         await asyncio.wait((entering, leaving), return_when=asyncio.FIRST_COMPLETED)
-        stays = not leaving.done()
+        gone = leaving.done()
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        stays = not gone
     finally:
         leaving.cancel()
         entering.cancel()
-        came, _ = await asyncio.gather(entering, leaving, return_exceptions=True)
-        if came is None and not stays:
-            bulkhead.leave(urgent)
+        if not stays:  # not waited for: this may be cancelled again
+            entering.add_done_callback(unused)
     if not stays:
         raise ClientDisconnect
-    if came is not None:
-        raise came
+    entering.result()
     return replaying(taken, receive)
 
 

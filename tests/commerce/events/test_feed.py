@@ -60,6 +60,21 @@ async def test_cursor_of_a_quiet_feed_moves_with_what_it_does_not_want(shop: Sho
         assert feed.cursor == event_id(2)
 
 
+async def test_cursor_stands_between_what_was_taken_and_what_waits(shop: Shop) -> None:
+    await shop.happens(product("a"), product("b"))
+    await shop.reaches(2)
+
+    async with shop.feed(EventFilter(ANNA), after=event_id(0)) as behind, shop.feed(EventFilter(ANNA)) as newest:
+        await shop.happens(product("c"))
+        await shop.reaches(3)
+        taken = [await subjects(behind, 2), await subjects(newest, 1)]
+        await shop.happens(product("d"))
+        await shop.reaches(4)
+
+        assert taken == [["a", "b"], ["c"]]
+        assert [behind.cursor, newest.cursor] == [event_id(2), event_id(3)]
+
+
 @pytest.mark.parametrize("after", [None, event_id(1)])
 @pytest.mark.parametrize(
     ("wanted", "expected"),

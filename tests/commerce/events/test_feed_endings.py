@@ -110,6 +110,17 @@ async def test_who_was_away_for_a_moment_is_told_what_they_missed_without_a_look
         assert feed.cursor == event_id(4)
 
 
+async def test_cursor_stands_between_what_was_missed_and_what_waits(restarted: Shop) -> None:
+    async with without_reading(restarted, event_id(1)) as feed:
+        await restarted.happens(product("c"))
+        await restarted.reaches(4)
+
+        missed = await feed.take()
+
+        assert [each.event.position for each in missed] == [3]
+        assert feed.cursor == event_id(3)
+
+
 async def test_drain_before_what_was_missed_is_taken_leaves_the_cursor_where_it_was(restarted: Shop) -> None:
     async with without_reading(restarted, event_id(1)) as feed:
         told = asyncio.Event()

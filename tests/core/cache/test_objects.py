@@ -6,7 +6,13 @@ from hashlib import sha256
 import pytest
 
 from core.cache.objects import Kind
+from core.cache.store import Store
+from core.ids import new_id
 from tests.core.cache.conftest import OTHER, TAG, Process, Start, outcomes
+
+
+def name_of(process: Process) -> str:
+    return "portico:object:thing:" + process.cache._fingerprint(b"key").hex()[:32]
 
 
 async def test_object_is_made_once(process: Process) -> None:
@@ -150,9 +156,29 @@ async def test_failure_is_told_to_all_who_wait_and_not_kept(process: Process) ->
 
 @pytest.mark.parametrize("kept", [b"", b"gone", b'{"position":9,"value":"seven"}', b'{"value":7}', b"\x80\x04K\x07."])
 async def test_what_another_version_kept_is_made_anew(process: Process, kept: bytes) -> None:
-    await process.store.set("portico:object:thing:" + (process.cache._fingerprint(b"key").hex()[:32]), kept, 60)
+    await process.store.set(name_of(process), kept, 60)
 
     assert await process.get() == 1
+
+
+async def test_object_is_kept_for_a_minute_and_no_longer(process: Process) -> None:
+    await process.get()
+
+    kept = await (await process.store._open()).get_expire(name_of(process))
+
+    assert 0 < kept <= 60
+
+
+async def test_process_alone_keeps_a_thousand_objects_and_forgets_those_that_nobody_asked_for() -> None:
+    async with Store(None) as store:
+        for number in range(1_000):
+            await store.set(str(number), b"kept", 60)
+        await store.get("0")
+        await store.set("one more", b"kept", 60)
+
+        kept = [await store.get(name) for name in ("0", "1", "2", "one more")]
+
+    assert kept == [b"kept", None, b"kept", b"kept"]
 
 
 async def test_other_process_finds_it(start: Start) -> None:
@@ -200,9 +226,18 @@ async def test_other_shop_with_the_same_redis_finds_nothing(start: Start) -> Non
     assert [await here.get(), await other.get()] == [1, 2]
 
 
+async def test_process_that_made_it_for_too_long_does_not_end_the_claim_of_the_next(start: Start) -> None:
+    slow, following = start(), start()
+    name = new_id("object")
+    await following.store.claim(name, "following")
+
+    await slow.store.release(name, "slow")
+
+    assert await slow.store.claim(name, "third") is False
+
+
 async def test_claim_of_a_process_that_died_is_not_waited_for_longer_than_it_holds(start: Start) -> None:
     here, dead = start(), start()
-    name = "portico:object:thing:" + here.cache._fingerprint(b"key").hex()[:32]
-    assert await dead.store.claim(name, "dead") is True
+    assert await dead.store.claim(name_of(here), "dead") is True
 
     assert await here.get() == 1

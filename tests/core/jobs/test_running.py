@@ -303,11 +303,12 @@ async def test_stopping_hands_a_running_job_to_the_next_worker(shop: Shop) -> No
 
         await shop.when(begun)
 
-    left = await shop.job(made.id)
+    left, line = await shop.job(made.id), await shop.dbos()
     async with shop.worker():
         job = await shop.until(made.id)
 
     assert (left.state, left.attempts) == ("queued", 1)
+    assert line == {made.id: "ENQUEUED"}  # already: nobody has to find out first that its worker is gone
     assert (job.state, job.attempts) == ("succeeded", 2)
     assert await shop.items(job.id) == list(range(10))
 

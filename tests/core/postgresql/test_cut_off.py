@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from commerce.schema import migrations
-from core.database import Database, DatabaseUnavailable
+from core.database import Database, DatabaseUnavailable, WriteSession
 from core.eventlog import EventLog, NewEvent, append
 from core.postgresql import Limits
 from tests.faults.proxy import Proxy, proxy, to_socket
@@ -51,3 +51,28 @@ async def test_host_that_is_cut_off_while_it_holds_the_log_of_events_loses_it_be
         kept = await EventLog(reading).following(0, 10)
     assert [each.subject for each in kept] == ["ord_here"]
     await asyncio.gather(here.close(), there.close())
+
+
+async def bounds(session: WriteSession) -> dict[str, int]:
+    """In milliseconds, as the server has them for the session at this moment."""
+    names = ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout")
+    asked = "SELECT setting::int FROM pg_settings WHERE name = :name"
+    return {name: await session.scalar(text(asked), {"name": name}) for name in names}
+
+
+async def test_silent_holder_of_the_log_of_events_loses_it_before_those_who_wait_for_it_give_up(
+    postgres: PostgresProcess,
+) -> None:
+    database = Database(postgres.url, LIMITS)
+    await migrations().upgrade(database)
+
+    async with database.write() as session:
+        await append(session, [an_event("ord_one")], NOW)
+        holding = await bounds(session)
+    async with database.write() as session:
+        afterwards = await bounds(session)
+    await database.close()
+
+    waited = {"lock_timeout": 5_000, "statement_timeout": 10_000}
+    assert holding == {"idle_in_transaction_session_timeout": 3_000, **waited}
+    assert afterwards == {"idle_in_transaction_session_timeout": 30_000, **waited}

@@ -32,3 +32,17 @@ async def test_processes_share_one_clock_whatever_their_hosts_say(redis_url: str
 
         assert (await there.hit(limit, "ada", 3)).remaining == 0
         assert (await here.hit(limit, "ada")).allowed is False
+
+
+async def test_what_was_counted_leaves_redis_by_itself_when_it_counts_no_more(redis_url: str) -> None:
+    limits = [Limit(new_id("over"), 10, SECONDS, smoothed=smoothed) for smoothed in (False, True)]
+
+    async with RedisLimiter(redis_url) as limiter:
+        for limit in limits:
+            await limiter.hit(limit, "ada")
+        kept = [[key async for key in limiter._redis.scan_iter(f"*{limit.name}*")] for limit in limits]
+        seconds = [[await limiter._redis.ttl(key) for key in keys] for keys in kept]
+
+    assert [len(each) for each in seconds] == [1, 1]
+    assert 0 < seconds[0][0] <= SECONDS
+    assert 0 < seconds[1][0] <= 2 * SECONDS

@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.bulkheads import Bulkhead, Bulkheads, Capacity
 from core.right_of_way import RightOfWay
+from core.threads import in_thread
 from core.web.middleware.bulkhead import BulkheadMiddleware
 
 DISCONNECT: Message = {"type": "http.disconnect"}
@@ -73,7 +74,11 @@ class Door:
 
 
 async def settled() -> None:
-    for _ in range(8):
+    await pass_turns(8)
+
+
+async def pass_turns(times: int) -> None:
+    for _ in range(times):
         await asyncio.sleep(0)
 
 
@@ -151,6 +156,28 @@ async def test_place_that_comes_at_the_moment_when_the_client_leaves_is_free_for
 
 
 @pytest.mark.parametrize("path", ["/orders", "/products"])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("turns", range(8))  # of the event loop, after which the request runs
+async def test_place_is_free_whenever_the_request_is_cancelled_after_it_came(path: str, times: int, turns: int) -> None:
+    door = Door()
+    taken = [door.wall.try_enter(each) for each in (False, True)]
+    asked = door.ask(path)
+    await settled()
+
+    door.wall.leave(path == "/orders")
+    await pass_turns(turns)
+    for _ in range(times):
+        asked.cancel()
+        await pass_turns(1)
+    await settled()
+
+    assert taken == [True, True]
+    assert asked.cancelled()
+    assert (door.wall.running, door.wall.waiting) == (1, 0)
+    assert door.free() == ((0, 1) if path == "/orders" else (1, 0))
+
+
+@pytest.mark.parametrize("path", ["/orders", "/products"])
 async def test_who_waits_for_an_answer_gets_the_place_and_gives_it_back(path: str) -> None:
     door = Door()
     held = [door.ask("/products"), door.ask("/orders")]
@@ -187,3 +214,17 @@ async def test_stream_of_what_is_urgent_gives_the_right_of_way_back_when_it_begi
     assert not door.way.is_taken
     await door.end(asked)
     assert not door.way.is_taken
+
+
+async def test_request_works_in_the_threads_of_its_wall_and_no_other_work_does() -> None:
+    walls = Bulkheads({"public": Capacity(running=1, waiting=0, patience_seconds=60, threads=3)})
+    threads, seen = walls["public"].threads, list[float]()
+
+    async def work(*_: object) -> None:
+        seen.append(await in_thread(lambda: threads.borrowed_tokens))
+
+    scope = {"type": "http", "path": "/products", "root_path": "", "state": {"bulkheads": walls}}
+    await BulkheadMiddleware(work, "public")(scope, asyncio.Queue[Message]().get, work)
+    await work()
+
+    assert (threads.total_tokens, seen) == (3, [1, 0])

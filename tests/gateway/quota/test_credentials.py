@@ -5,6 +5,7 @@ import pytest
 from httpx2.websockets import WebSocketUpgradeError
 
 from commerce.accounts.key_secrets import new_key_secret
+from core.budget import Own, points_limit
 from core.resources import Resources
 from tests.factories.statements import recorded
 from tests.fixtures.application import key_with
@@ -28,6 +29,8 @@ async def test_credential_is_not_looked_for_again_and_again(client: httpx2.Async
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "61")
         assert items_of(answer.headers["ratelimit-policy"]) == [("credentials", {"q": 200, "w": 60})]
         assert items_of(answer.headers["ratelimit"]) == [("credentials", {"r": 0, "t": 61})]
+    detail = "these credentials may be shown 200 times in 60 seconds, whatever comes of it"
+    assert refused.json()["detail"] == over_graphql.json()["errors"][0]["message"] == detail
     assert sent == []
     assert (other.status_code, told(other)) == (200, ('"points";q=100;w=60', '"points";r=99;t=60'))
 
@@ -51,10 +54,26 @@ async def test_network_may_not_look_for_ever_new_credentials(served: Served, res
 
     assert statuses == [401] * POINTS + [429] * 3 * POINTS
     assert (refused.status_code, sent) == (429, [])
+    detail = "credentials from this network may be shown 400 times in 60 seconds, whatever comes of it"
+    assert refused.json()["detail"] == detail
     assert items_of(refused.headers["ratelimit-policy"]) == [("credentials:address", {"q": 400, "w": 60})]
     assert anonymous.status_code == 429  # its points went for the bad credentials
     assert looks == [200] * POINTS + [429] * POINTS
     assert items_of(over.headers["ratelimit-policy"]) == [("credentials", {"q": 200, "w": 60})]
+
+
+async def test_refusal_tells_how_often_the_caller_with_a_limit_of_its_own_may_look(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    key = await key_with(resources, "catalog:read")
+    key_id = key["Authorization"].split("_")[1]
+    resources.budget.own = {f"api_key:{key_id}": Own(points_limit(6))}
+    for _ in range(12):
+        await client.get(PRODUCTS, headers=key)
+
+    refused = await client.get(PRODUCTS, headers=key)
+
+    assert refused.json()["detail"] == "these credentials may be shown 12 times in 60 seconds, whatever comes of it"
 
 
 async def test_who_forges_a_key_takes_nothing_from_whose_it_is(served: Served, resources: Resources) -> None:
