@@ -5,6 +5,7 @@ from pathlib import Path
 from commerce.accounts import models as accounts
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
+from commerce.feedback import models as feedback
 from commerce.flags import models as flags
 from commerce.limits import models as limits
 from commerce.media import models as media
@@ -28,6 +29,7 @@ __all__ = [
     "audit",
     "catalog",
     "eventlog",
+    "feedback",
     "flags",
     "idempotency",
     "jobs",

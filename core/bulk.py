@@ -56,13 +56,16 @@ def _inserts(dialect: str, table: Table, rows: Sequence[Row]) -> Iterator[tuple[
         yield _of_many(sql.text, len(some)), tuple(_values(sql, sql.names, some))
 
 
-async def insert_missing(session: WriteSession, table: Table, rows: Sequence[Row]) -> int:
-    """Those whose primary key is not there yet; returns how many that were."""
+async def insert_missing(
+    session: WriteSession, table: Table, rows: Sequence[Row], *, unique: Sequence[str] | None = None
+) -> int:
+    """Those whose primary key, or `unique` columns, are not there yet; returns how many that were."""
+    keys = unique or [column.name for column in table.primary_key]
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     missing = 0
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = dialect.insert(table).values(rows[start : start + _ROWS_AT_ONCE])
-        statement = some.on_conflict_do_nothing(index_elements=list(table.primary_key))
+        statement = some.on_conflict_do_nothing(index_elements=keys)
         inserted: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
         missing += inserted.rowcount
     return missing

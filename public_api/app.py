@@ -30,6 +30,7 @@ from public_api.deprecated import deprecations
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
 from public_api.events import stream as event_stream
+from public_api.feedback import endpoints as feedback
 from public_api.jobs import endpoints as jobs
 from public_api.media import endpoints as media
 from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
@@ -59,6 +60,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         jobs.router,
         imports.errors_router,
         reports.router,
+        feedback.router,
         accounts.router,
         api_keys.router,
         tickets.router,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from commerce.accounts import sign_in, tickets
+from commerce.feedback import repository as feedback
 from commerce.flags.repository import forget_expired
 from commerce.media.orphans import remove_orphans
 from commerce.receipts import repository as receipts
@@ -35,6 +36,7 @@ CHORES: Mapping[str, Chore] = {
     "tickets": tickets.forget_expired,
     "uses": forget_unused,
     "receipts": receipts.forget_old,
+    "feedback": feedback.forget_old,
     "flags": forget_expired,
     "webhook_deliveries": lambda session, now: redelivery.forget_old(session, now - redelivery.RETENTION),
 }

@@ -87,6 +87,7 @@ OPERATIONS = {
     "POST /public/v1/orders/{order_id}/payments": "scope orders:write",
     "POST /public/v1/orders/{order_id}/cancel": "scope orders:write",
     "POST /public/v1/orders/{order_id}/shipments": "scope orders:write",
+    "POST /public/v1/feedback": "anyone",
     "POST /public/v1/shipping-quotes": "scope orders:write",
     "GET /public/v1/jobs/{job_id}": "somebody",
     "POST /public/v1/jobs/{job_id}/cancel": "somebody",

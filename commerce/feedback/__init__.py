@@ -1,0 +1,1 @@
+"""What people did with the answers of models."""

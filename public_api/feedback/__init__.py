@@ -1,0 +1,1 @@
+"""What was done with answers of models."""
