@@ -39,6 +39,7 @@ OPEN = {
     "POST /public/v1/auth/refresh",
     "POST /public/v1/auth/register",
     "POST /public/v1/auth/token",
+    "POST /public/v1/feedback",
 }
 
 
