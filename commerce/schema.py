@@ -20,6 +20,7 @@ from commerce.usage import models as usage
 from commerce.webhooks import models as webhooks
 from core import eventlog, idempotency
 from core.database import Base
+from core.inference import models as inference
 from core.jobs import models as jobs
 from core.migrations import Migrations
 
@@ -32,6 +33,7 @@ __all__ = [
     "feedback",
     "flags",
     "idempotency",
+    "inference",
     "jobs",
     "limits",
     "media",

@@ -20,6 +20,7 @@ from core.eventlog import newest_position
 from core.hub import Hub
 from core.hub.memory import MemoryHub
 from core.idempotency import Idempotency
+from core.inference.serving import Models
 from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
 from core.objects import Objects
@@ -57,6 +58,7 @@ class Resources:
     workers: Workers
     upstreams: Upstreams
     cache: ObjectCache
+    models: Models
     # Seconds that each took to open, in the order of opening.
     timings: dict[str, float]
 
@@ -136,6 +138,7 @@ def assemble(
         workers=Workers(),
         upstreams=upstreams or Upstreams((), nobody),
         cache=ObjectCache(store or Store(None), shop_of(settings, keyring), lambda: newest_position(database), flights),
+        models=Models(database, objects, hub, clock),
         timings=timings,
     )
 

@@ -31,6 +31,7 @@ from core.streams.broadcast import Broadcast
 from core.tailer import Tailer
 from core.web.response_cache.store import ResponseCache
 from core.web.sockets.sockets import Sockets
+from gateway.modelling import modelling
 from gateway.sharing import sharing
 from gateway.warming import warming
 from gateway.working import working
@@ -126,6 +127,7 @@ def root_lifespan(
                     presence,
                     Watching(Snapshots(resources, health, tailer, draining, flags)) as dashboard,
                     warming(operations, build_schema(production=settings.is_production), serving),
+                    modelling(resources, serving),
                     working(resources, tailer, serving, draining),
                     lag.measured(serving),
                     watching(broadcast.tell_queues),

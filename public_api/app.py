@@ -38,6 +38,7 @@ from public_api.openapi import as_seen_by, customise
 from public_api.orders import endpoints as orders
 from public_api.orders import export as order_export
 from public_api.realtime import endpoints as realtime
+from public_api.recommendations import endpoints as recommendations
 from public_api.reports import endpoints as reports
 from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
 from public_api.shipping import endpoints as shipping
@@ -51,6 +52,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         export.router,
         imports.router,
         endpoints.router,
+        recommendations.router,
         media.router,
         order_export.router,
         orders.router,

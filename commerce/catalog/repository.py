@@ -150,6 +150,17 @@ class ProductRepository(Repository):
                 found |= {row.named: head.of(row) for row in rows}
         return found
 
+    async def head_of(
+        self, id_or_handle: str, columns: Columns = None, *, include_unpublished: bool
+    ) -> ProductHead | None:
+        """By id or handle, also one of the past; its `status` is always read."""
+        if not is_storable(id_or_handle):
+            return None
+        wanted = None if columns is None else {*columns, "status"}
+        find = self.heads if id_or_handle.startswith("prod_") else self.heads_named
+        head = (await find([id_or_handle], wanted)).get(id_or_handle)
+        return head if head is not None and (include_unpublished or head.status == "active") else None
+
     async def variants_of(self, product_ids: Sequence[str], columns: Columns = None) -> dict[str, list[Variant]]:
         return await self._children(Variant, VariantRow, product_ids, columns)
 

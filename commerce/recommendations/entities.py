@@ -1,22 +1,44 @@
 """Recommendations as they are read: plain values, with the model that they come from."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-Reason = Literal["same_category", "popular", "new"]
+from core.ids import new_id
+from core.inference.provenance import Provenance
+
+Reason = Literal["bought_together", "similar", "same_category", "popular", "new"]
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
+    """`json` is the product's, where it was asked for."""
+
     product_id: str
     reason: Reason
+    json: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """The best first. `fallback`: no trained model was there to be asked, and a simple rule stands in for it."""
+    """The best first. `provenance` is that of the first; what fills up after it says so by its reason."""
 
-    model: str
-    version: str
-    fallback: bool
+    provenance: Provenance
     items: tuple[Recommendation, ...]
+    answer_id: str = field(default_factory=lambda: new_id("ans"), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Likes:
+    """Ids of products, the most similar first, and what says so."""
+
+    provenance: Provenance
+    product_ids: Sequence[str]
+
+
+class Similar(Protocol):
+    """Products by what they are, and not by who bought them: for those that nobody has bought yet."""
+
+    async def similar(self, product_id: str, limit: int) -> Likes | None:
+        """None where the product is not known yet. They may be gone, or not on sale."""
+        ...

@@ -3,25 +3,33 @@ follow in the same way.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Boolean, Select, desc, exists, literal_column, select, union_all
 
 from commerce.catalog.entities import ProductHead
 from commerce.catalog.models import ProductRow
-from commerce.recommendations.entities import Reason, Recommendation, Recommendations
+from commerce.recommendations.entities import Reason, Recommendation
 from commerce.recommendations.models import ProductSalesRow
+from core.inference.provenance import Provenance
 from core.repository import Repository
 
 MODEL = "popularity"
 VERSION = "1"  # of the rule: it rises when the same sales are to give another answer
+_HASH = "sha256:" + sha256(f"{MODEL} {VERSION}".encode()).hexdigest()  # of its name: there is no file
 
 # The best `limit` of the product's category, or of the whole shop, in the order of an index.
 Best = Callable[[ProductHead, int, bool], Select[*tuple[Any, ...]]]
 
 
+def provenance(reason: str) -> Provenance:
+    """`reason`: why it answers instead of a trained model."""
+    return Provenance(MODEL, VERSION, _HASH, fallback_reason=reason)
+
+
 class PopularityRepository(Repository):
-    async def like(self, product: ProductHead, *, limit: int) -> Recommendations:
+    async def like(self, product: ProductHead, *, limit: int) -> list[Recommendation]:
         """Products on sale, without the product itself. One statement, and a second where too few were ordered; they
         read no more sales, and no more products, than it takes to find so many on sale.
         """
@@ -31,8 +39,7 @@ class PopularityRepository(Repository):
             if len(reasons) < limit:
                 for product_id, is_alike in await self._both(best, product, limit):
                     reasons.setdefault(product_id, of_category if is_alike else of_shop)
-        items = tuple(Recommendation(*each) for each in reasons.items())
-        return Recommendations(MODEL, VERSION, fallback=True, items=items[:limit])
+        return [Recommendation(*each) for each in reasons.items()][:limit]
 
     async def _both(self, best: Best, product: ProductHead, limit: int) -> list[tuple[str, bool]]:
         """Of the category, which is told, and then of the shop, which has them again."""

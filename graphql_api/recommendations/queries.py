@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from commerce.recommendations.popularity import PopularityRepository
+from commerce.recommendations.service import RecommendationService
 from graphql_api.catalog.queries import load_product
 from graphql_api.catalog.types import is_visible
 from graphql_api.context import Info
@@ -35,11 +35,22 @@ class RecommendationQuery:
         if head is None or not is_visible(head, info.context.principal):
             return None
         async with info.context.resources.database.read() as session:
-            found = await PopularityRepository(session).like(head, limit=limit)
+            found = await RecommendationService(session, info.context.resources.models).like(head, limit=limit)
         products = await asyncio.gather(*(load_product(info, item.product_id) for item in found.items))
         items = [
             Recommendation(product=loaded, reason=RecommendationReason(item.reason))
             for item, loaded in zip(found.items, products, strict=True)
             if loaded is not None  # gone since
         ]
-        return Recommendations(model=found.model, version=found.version, fallback=found.fallback, items=items)
+        by = found.provenance
+        return Recommendations(
+            answer_id=found.answer_id,
+            model=by.model,
+            version=by.version,
+            content_hash=by.content_hash,
+            trained_at=by.trained_at,
+            features_as_of=by.features_as_of,
+            fallback=by.fallback,
+            fallback_reason=by.fallback_reason,
+            items=items,
+        )

@@ -7,10 +7,10 @@ from sqlalchemy import select
 
 from commerce.catalog.entities import Product
 from commerce.recommendations.counting import count_sales
-from commerce.recommendations.entities import Recommendations
+from commerce.recommendations.entities import Recommendation
 from commerce.recommendations.jobs import count_sales_anew
 from commerce.recommendations.models import ProductSalesRow
-from commerce.recommendations.popularity import PopularityRepository
+from commerce.recommendations.popularity import PopularityRepository, provenance
 from core.database import Database
 from core.jobs.registry import REGISTRY
 from tests.factories.catalogue import Catalogue
@@ -47,14 +47,14 @@ class Shop:
             rows = await session.execute(select(ProductSalesRow.product_id, ProductSalesRow.units))
             return {handles[row.product_id]: row.units for row in rows}
 
-    async def recommended(self, handle: str, limit: int = 10) -> Recommendations:
+    async def recommended(self, handle: str, limit: int = 10) -> list[Recommendation]:
         async with self.database.read() as session:
             return await PopularityRepository(session).like(self.products[handle].head, limit=limit)
 
     async def like(self, handle: str, limit: int = 10) -> list[tuple[str, str]]:
         handles = {product.head.id: handle for handle, product in self.products.items()}
         found = await self.recommended(handle, limit)
-        return [(handles[item.product_id], item.reason) for item in found.items]
+        return [(handles[item.product_id], item.reason) for item in found]
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ async def test_what_is_not_on_sale_any_more_is_not_recommended_though_it_was_cou
     assert await shop.like("asked") == [("kept", "same_category")]
 
 
-async def test_answer_names_its_model_and_takes_one_statement_or_two(shop: Shop) -> None:
+async def test_answer_takes_one_statement_or_two(shop: Shop) -> None:
     for handle in ("asked", "other"):
         await shop.sell(handle, 1, "Tents")
     await shop.count()
@@ -168,9 +168,17 @@ async def test_answer_names_its_model_and_takes_one_statement_or_two(shop: Shop)
     with recorded(shop.database.reader) as too_few:
         await shop.recommended("asked", 2)
 
-    assert (found.model, found.version, found.fallback, len(found.items)) == ("popularity", "1", True, 1)
+    assert len(found) == 1
     assert (len(enough), len(too_few)) == (1, 2)
     assert "order_lines" not in "".join(too_few)
+
+
+def test_rule_names_itself_and_why_it_answers() -> None:
+    by = provenance("no_model")
+
+    assert (by.model, by.version, by.fallback, by.fallback_reason) == ("popularity", "1", True, "no_model")
+    assert by.content_hash.startswith("sha256:")
+    assert (by.trained_at, by.features_as_of) == (None, None)
 
 
 def test_sales_are_counted_each_hour() -> None:

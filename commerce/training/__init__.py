@@ -1,0 +1,1 @@
+"""Training of models: what trains each, and the jobs that do it."""
