@@ -13,7 +13,7 @@ from core.web.middleware.compression import CompressMiddleware
 from core.web.middleware.head import HeadMiddleware
 from core.web.middleware.quota import QuotaMiddleware
 from core.web.middleware.security_headers import SecurityHeadersMiddleware
-from internal_api import audit, config, deprecations, echo, events, flags, health, metrics, receipts, webhooks
+from internal_api import audit, config, deprecations, echo, events, flags, health, metrics, models, receipts, webhooks
 from internal_api.accounts import endpoints as accounts
 from internal_api.accounts import sign_in
 from internal_api.auth import LOWEST
@@ -63,6 +63,7 @@ def create_internal_app(settings: Settings) -> FastAPI:
         invariants,
         operations,
         deprecations,
+        models,
         flags,
         receipts,
         rate_limits,

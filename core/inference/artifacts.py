@@ -105,6 +105,13 @@ class VersionRepository(Repository):
         rows = await self._session.execute(select(*_COLUMNS).where(ModelVersionRow.role != "kept"))
         return [Manifest(*row) for row in rows]
 
+    async def current(self, model: str) -> str | None:
+        row = ModelVersionRow
+        version: str | None = await self._session.scalar(
+            select(row.version).where(row.model == model, row.role == "current")
+        )
+        return version
+
     async def listed(self, model: str | None = None) -> list[Manifest]:
         """By model, the newest first."""
         statement = select(*_COLUMNS).order_by(ModelVersionRow.model, ModelVersionRow.number.desc())
@@ -143,14 +150,7 @@ class Artifacts:
     async def use(self, model: str, version: str, role: Role) -> None:
         """Makes a version that is kept the current one, or the shadow. Raises ModelVersionNotFound."""
         async with self._database.write() as session:
-            await _vacate(session, model, role)
-            named = ModelVersionRow.model == model, ModelVersionRow.version == version
-            changed = await session.execute(
-                update(ModelVersionRow).where(*named).values(role=role).returning(ModelVersionRow.number)
-            )
-            if changed.one_or_none() is None:
-                raise ModelVersionNotFound(f"no version {version[:100]!r} of {model[:100]!r}")
-            announce(session, MODELS)
+            await assign(session, model, version, role)
 
     async def read(self, manifest: Manifest) -> bytes:
         """The file, when it is what the manifest says. Raises ModelRefused, ObjectsUnavailable."""
@@ -180,9 +180,28 @@ class Artifacts:
                 await self._objects.delete(found.key)
 
 
-async def _vacate(session: WriteSession, model: str, role: Role) -> None:
+async def assign(session: WriteSession, model: str, version: str | None, role: Role) -> str | None:
+    """Gives the version the role, which none has then but it; None: none at all. Returns which had it before. Raises
+    ModelVersionNotFound.
+    """
+    before = await _vacate(session, model, role)
+    if version is not None:
+        named = ModelVersionRow.model == model, ModelVersionRow.version == version
+        changed = await session.execute(
+            update(ModelVersionRow).where(*named).values(role=role).returning(ModelVersionRow.number)
+        )
+        if changed.one_or_none() is None:
+            raise ModelVersionNotFound(f"no version {version[:100]!r} of {model[:100]!r}")
+    announce(session, MODELS)
+    return before
+
+
+async def _vacate(session: WriteSession, model: str, role: Role) -> str | None:
+    """Returns which version had it."""
     held = ModelVersionRow.model == model, ModelVersionRow.role == role
-    await session.execute(update(ModelVersionRow).where(*held).values(role="kept"))
+    freed = update(ModelVersionRow).where(*held).values(role="kept").returning(ModelVersionRow.version)
+    version: str | None = (await session.execute(freed)).scalar_one_or_none()
+    return version
 
 
 def _check(manifest: Manifest, data: bytes) -> None:

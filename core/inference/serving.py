@@ -188,6 +188,10 @@ class Models(Looking):
             found = self._servings[kind.name] = Serving(kind, self.artifacts, self._clock)
         return cast("Serving[T]", found)
 
+    def loaded(self) -> dict[str, str | None]:
+        """The version of each that this process has; None where it has none."""
+        return {name: serving.version for name, serving in self._servings.items()}
+
     async def look(self) -> None:
         """Raises DatabaseUnavailable, ObjectsUnavailable."""
         async with self._database.read() as session:
