@@ -43,4 +43,4 @@ async def sources_of(session: ReadSession, ids: Sequence[str]) -> Mapping[str, S
 
 def _text_of(title: str, category: str, tags: Sequence[str], description: str) -> str:
     """The title twice: of a mean of many words it would be a small part."""
-    return f"{title}. {category}. {', '.join(tags)}. {title}. {plain_text(description)}"
+    return ". ".join(filter(None, (title, category, ", ".join(tags), title, plain_text(description).strip())))
