@@ -14,6 +14,7 @@ from commerce.orders import models as orders
 from commerce.promotions import models as promotions
 from commerce.receipts import models as receipts
 from commerce.recommendations import models as recommendations
+from commerce.semantics import models as semantics
 from commerce.shipping import models as shipping
 from commerce.support import models as support
 from commerce.usage import models as usage
@@ -43,6 +44,7 @@ __all__ = [
     "promotions",
     "receipts",
     "recommendations",
+    "semantics",
     "shipping",
     "support",
     "usage",

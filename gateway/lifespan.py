@@ -14,6 +14,7 @@ from commerce.limits.registry import LimitRegistry
 from commerce.operations.registry import OperationRegistry
 from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
+from commerce.semantics.index import SemanticIndex
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
@@ -69,6 +70,7 @@ class GatewayState(TypedDict):
     responses: ResponseCache | None
     flags: FlagBoard
     receipts: ReceiptRecorder
+    semantics: SemanticIndex
     dashboard: Watching
     topology: Callable[[], dict[str, Any]]
     switchable: Callable[[], Collection[str]]  # by the names of `commerce.flags`
@@ -114,13 +116,15 @@ def root_lifespan(
                     resources.database, resources.clock, resources.settings.server.receipts_per_second
                 )
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
+                semantics = SemanticIndex(looking, resources.hub, settings.data.data_dir / "semantics", serving=serving)
                 async with (
-                    sharing(resources, tailer, operations) as responses,
+                    sharing(resources, tailer, operations, semantics) as responses,
                     uses,
                     tailer,
                     operations,
                     flags,
                     receipts,
+                    semantics,
                     limits,
                     broadcast,
                     watch,
@@ -152,6 +156,7 @@ def root_lifespan(
                         "responses": responses,
                         "flags": flags,
                         "receipts": receipts,
+                        "semantics": semantics,
                         "dashboard": dashboard,
                         "topology": topology,
                         "switchable": switchable,

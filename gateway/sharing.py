@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from commerce.catalog.sharing import object_tags_of, tags_of
 from commerce.operations.registry import OperationRegistry
 from commerce.operations.service import OPERATIONS
+from commerce.semantics.index import SemanticIndex
+from commerce.semantics.search import MEANING
 from core.database import Change
 from core.eventlog import Event
 from core.resources import Resources
@@ -19,7 +21,7 @@ _MEGABYTE = 1024**2
 
 @asynccontextmanager
 async def sharing(
-    resources: Resources, tailer: Tailer, operations: OperationRegistry
+    resources: Resources, tailer: Tailer, operations: OperationRegistry, semantics: SemanticIndex
 ) -> AsyncIterator[ResponseCache | None]:
     """None where the settings leave the cache of answers out."""
     objects = resources.cache
@@ -45,6 +47,7 @@ async def sharing(
         objects.heard = lambda: tailer.position
         resources.database.on_changed = changed
         operations.on_changed = registered
+        semantics.on_changed = lambda: purge((MEANING,))
         leave = [tailer.follow(heard), resources.hub.subscribe(OPERATIONS, registered)]
         try:
             yield cache

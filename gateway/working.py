@@ -19,12 +19,14 @@ _AGAIN_SECONDS = 5.0
 async def job_worker(resources: Resources, tailer: Tailer) -> AsyncIterator[None]:
     """A worker of every feature's jobs, and what makes jobs of events."""
     import commerce.jobs.registered  # noqa: F401, PLC0415  not needed where no job runs, as all here
+    from commerce.semantics.jobs import VectorFeeder  # noqa: PLC0415
     from commerce.webhooks.feeder import Feeder  # noqa: PLC0415
     from core.jobs.worker import JobWorker, Timing  # noqa: PLC0415
 
     async with (
         JobWorker(resources, resources.jobs, timing=Timing(drain=_DRAIN_SECONDS)),
         Feeder(resources, tailer),
+        VectorFeeder(resources, tailer),
     ):
         yield
 

@@ -41,6 +41,7 @@ from public_api.realtime import endpoints as realtime
 from public_api.recommendations import endpoints as recommendations
 from public_api.reports import endpoints as reports
 from public_api.routing import MAX_BODY_BYTES, MAX_IMPORT_BODY_BYTES
+from public_api.semantics import endpoints as semantics
 from public_api.shipping import endpoints as shipping
 from public_api.support import endpoints as support
 from public_api.support import socket as support_socket
@@ -53,6 +54,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         imports.router,
         endpoints.router,
         recommendations.router,
+        semantics.router,
         media.router,
         order_export.router,
         orders.router,

@@ -1,7 +1,7 @@
 """Reads of the catalogue whose JSON the database writes: one statement each, compiled once for each of its forms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from core.pagination import Keyset, Page
 from core.projections.fields import Shape
 from core.projections.items import Item, ItemSlice, item_of
 from core.projections.listing import Paging, counted, listed, slice_of, total_of
+from core.projections.sql import among
 
 PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
 # As far as a total is counted each time that it is asked for. More is counted once for all who ask, in any process.
@@ -135,6 +136,13 @@ def _one_sql(by: str, dialect: str, include_unpublished: bool, only_keys: bool) 
     return compiled(one_product(json, by, named(), include_unpublished=include_unpublished), dialect)
 
 
+@lru_cache(_KEPT)
+def _among_sql(form: FilterForm, dialect: str, only_keys: bool) -> Sql:
+    json, bind = _json(None, dialect, only_keys=only_keys), named()
+    statement = select(json, ProductRow.id, ProductRow.version).where(*conditions(form, bind))
+    return compiled(statement.where(among(ProductRow.id, "ids", bind, dialect)), dialect)
+
+
 @lru_cache
 def _renamed_sql(dialect: str, include_unpublished: bool) -> Sql:
     statement = select(ProductRow.handle).join(RetiredHandleRow)
@@ -231,6 +239,15 @@ class CatalogReader:
         sql = _one_sql(by, self._database.dialect, include_unpublished, only_keys)
         rows = await self._database.fetch(sql, {"named": id_or_handle})
         return item_of(rows[0]) if rows else None
+
+    async def among(self, ids: Sequence[str], wanted: ProductFilter, *, only_keys: bool = False) -> dict[str, Item]:
+        """Those of these products that meet all conditions but the query, by id."""
+        if not ids:
+            return {}
+        dialect, without_query = self._database.dialect, replace(wanted, q=None)
+        sql = _among_sql(form_of(without_query), dialect, only_keys)
+        rows = await self._database.fetch(sql, {**values_of(without_query, dialect), "ids": list(ids)})
+        return {row[1]: item_of(row) for row in rows}
 
     async def handle_after_rename(self, retired: str, *, include_unpublished: bool) -> str | None:
         """The present handle of the product that was once called `retired`."""

@@ -62,12 +62,14 @@ def _as_read(cleaned: str) -> str:
 
 def search_words(*texts: str) -> str:
     """The words of texts or HTML, folded, one space between."""
-    joined = " ".join(texts)
-    if "<" in joined:
-        joined = _TAG.sub(" ", joined)
-    if "&" in joined:
-        joined = html.unescape(joined)
-    folded = fold(joined)
+    folded = fold(plain_text(" ".join(texts)))
     if folded.isascii():
         return " ".join(folded.translate(_SPACED).split())
     return _NOT_WORD.sub(" ", folded).strip()
+
+
+def plain_text(text: str) -> str:
+    """Of text or HTML, without marks."""
+    if "<" in text:
+        text = _TAG.sub(" ", text)
+    return html.unescape(text) if "&" in text else text

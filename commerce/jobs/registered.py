@@ -9,6 +9,7 @@ from commerce.orders import jobs as orders
 from commerce.promotions import jobs as promotions
 from commerce.recommendations import jobs as recommendations
 from commerce.reports import jobs as reports
+from commerce.semantics import jobs as semantics
 from commerce.training import jobs as training
 from commerce.upkeep import jobs as upkeep
 from commerce.webhooks import jobs as webhooks
@@ -23,6 +24,7 @@ __all__ = [
     "promotions",
     "recommendations",
     "reports",
+    "semantics",
     "training",
     "upkeep",
     "webhooks",

@@ -4,8 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, FromClause, Select, String, any_, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, FromClause, Select, String, select
 
 from commerce.accounts.principal import Principal
 from core.direct import Bind
@@ -66,11 +65,3 @@ def one(kind: Kind, shape: Shape, by: By, value: str, principal: Principal, dial
 
 def _first(found: Sequence[Rows]) -> str:
     return found[0][0][0] if found[0] else "null"
-
-
-def among(column: ColumnElement[str], name: str, bind: Bind, dialect: str) -> ColumnElement[bool]:
-    """Whether it is one of the value of this name, however many these are."""
-    if dialect == "postgresql":
-        return column == any_(bind(name, ARRAY(String())))
-    ids = func.json_each(bind(name, JSON())).table_valued("value")
-    return column.in_(select(ids.c.value))

@@ -8,10 +8,11 @@ from graphql.execution.collect_fields import FieldDetails
 from commerce.accounts.principal import Principal
 from core.direct import Bind
 from core.projections.fields import Shape
+from core.projections.sql import among
 from graphql_api.catalog.plans import PRODUCT_KIND, VARIANT_KIND
 from graphql_api.nodes import MOST_NODES
 from graphql_api.orders.plans import ORDER_KIND
-from graphql_api.plans.kinds import Kind, Visible, among, one
+from graphql_api.plans.kinds import Kind, Visible, one
 from graphql_api.plans.parts import Binder, Bound, Part, Rows, array
 from graphql_api.plans.selection import NotProjectable, Selection
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header
+from starlette.requests import HTTPConnection
 
 from commerce.accounts.principal import Principal
 from commerce.catalog.commands import CreateProduct, UpdateProduct
@@ -11,6 +12,8 @@ from commerce.catalog.entities import PRODUCT, Product
 from commerce.catalog.reading import CatalogReader
 from commerce.catalog.service import CatalogService
 from commerce.catalog.writing import changing, creation
+from commerce.semantics.index import SemanticIndex
+from commerce.semantics.search import SemanticSearch
 from core.web.dependencies import ResourcesDep, WriteSessionDep
 from public_api.auth import CatalogWriter, PrincipalDep
 from public_api.once import Once, OnceDep
@@ -18,6 +21,15 @@ from public_api.once import Once, OnceDep
 
 async def get_reader(resources: ResourcesDep) -> CatalogReader:
     return CatalogReader(resources.database, resources.cache)
+
+
+ReaderDep = Annotated[CatalogReader, Depends(get_reader)]
+
+
+async def get_search(connection: HTTPConnection, reader: ReaderDep) -> SemanticSearch:
+    """The index is the process's."""
+    index: SemanticIndex = connection.state.semantics
+    return SemanticSearch(reader, index)
 
 
 async def get_catalog(session: WriteSessionDep, resources: ResourcesDep, principal: PrincipalDep) -> CatalogService:
@@ -44,7 +56,7 @@ async def get_desk(principal: CatalogWriter, once: OnceDep) -> CatalogDesk:
     return CatalogDesk(once, principal)
 
 
-ReaderDep = Annotated[CatalogReader, Depends(get_reader)]
+SearchDep = Annotated[SemanticSearch, Depends(get_search)]
 CatalogDep = Annotated[CatalogService, Depends(get_catalog, scope="function")]
 DeskDep = Annotated[CatalogDesk, Depends(get_desk)]
 IfNoneMatch = Annotated[

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse
 
 from commerce.catalog.errors import DuplicateHandle, DuplicateSku, InvalidProduct, ProductNotFound
 from commerce.catalog.sharing import PRODUCTS
+from commerce.semantics.search import MEANING
 from core.errors import FieldError, Invalid, StaleVersion
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused
 from core.pagination import MAX_DEPTH
@@ -18,7 +19,7 @@ from core.web.idempotency import InvalidIdempotencyKey
 from core.web.response_cache import share
 from core.web.responses import json_response
 from public_api.auth import CatalogWriter, PrincipalDep
-from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ReaderDep
+from public_api.catalog.dependencies import CatalogDep, DeskDep, IfMatch, IfNoneMatch, ReaderDep, SearchDep
 from public_api.catalog.reading import item_headers, offer, page_headers, product_filter
 from public_api.catalog.schemas import (
     CategoryList,
@@ -63,20 +64,23 @@ async def list_products(
     request: Request,
     query: Annotated[PageQuery, Query()],
     principal: PrincipalDep,
-    reader: ReaderDep,
+    search: SearchDep,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Numbered pages, 10,000 products deep at most; v2 has no such bound. With `q` and no `sort`, best match first."""
+    """Numbered pages, 10,000 products deep at most; v2 has no such bound. With `q` and no `sort`, best match first;
+    where words find fewer than 3 products, up to 20 that are near in meaning follow them, within the other conditions,
+    and `total` counts these too.
+    """
     if query.page * query.size > MAX_DEPTH:
         fault = FieldError("/query/page", "too_deep", f"page times size is over {MAX_DEPTH}")
         raise Invalid("this deep, use /public/v2/products, which pages by cursor", errors=(fault,))
     wanted = product_filter(query, principal)
-    read = partial(reader.page, wanted, query.sort, page=query.page, size=query.size)
+    read = partial(search.page, wanted, query.sort, page=query.page, size=query.size)
     headers_of = partial(page_headers, principal)
     if current := await unchanged(read, headers_of, if_none_match):
         return current
     found = await read()
-    offer(request, principal, PRODUCTS)
+    offer(request, principal, PRODUCTS, *([MEANING] if query.q is not None else []))
     return json_response(page_json(found), headers_of(found))
 
 

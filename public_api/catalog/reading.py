@@ -35,12 +35,12 @@ def slice_headers(principal: Principal, request: Request, found: ItemSlice) -> d
     return headers
 
 
-def offer(request: Request, principal: Principal, tag: str) -> None:
-    """To strangers the answer is the same for all: it is kept until what `tag` names changes. Who works in the shop can
-    have what is kept dropped.
+def offer(request: Request, principal: Principal, *tags: str) -> None:
+    """To strangers the answer is the same for all: it is kept until what one of `tags` names changes. Who works in the
+    shop can have what is kept dropped.
     """
     if principal.kind == "anonymous":
-        share(request.scope, (tag,))
+        share(request.scope, tags)
     elif principal.sees_everybody:
         forget(request.scope)
 

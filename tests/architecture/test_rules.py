@@ -34,6 +34,7 @@ OPEN = {
     "GET /public/v1/products/{id_or_handle}",
     "GET /public/v1/categories",
     "GET /public/v1/images/{image_id}",
+    "GET /public/v1/search/semantic",
     "GET /public/v2/openapi.json",
     "GET /public/v2/products",
     "POST /public/v1/auth/refresh",

@@ -1,0 +1,1 @@
+"""Products by meaning: their vectors, the index over these, and search by meaning and words together."""
