@@ -7,7 +7,6 @@ or the tokenizer is loaded where an `Embedder` is made: in a thread, after the s
 import hashlib
 import json
 import mmap
-import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,8 +73,6 @@ class Embedder:
 
     def __init__(self, files: ModelFiles | None = None) -> None:
         """Takes 50 ms. Raises ModelUnavailable."""
-        # Or the tokenizer starts a pool of threads of its own, for a batch of one too.
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
         from tokenizers import Tokenizer  # noqa: PLC0415  heavy, as numpy
 
         files = files or model_files()

@@ -68,6 +68,7 @@ OPERATIONS = {
     "PATCH /public/v1/products/{product_id}": "scope catalog:write",
     "DELETE /public/v1/products/{product_id}": "scope catalog:write",
     "GET /public/v1/categories": "open",
+    "GET /public/v1/search/semantic": "anyone",
     "POST /public/v1/products/{product_id}/images": "scope catalog:write",
     "GET /public/v1/images/{image_id}": "anyone",
     "POST /public/v1/auth/register": "anyone",
@@ -165,7 +166,10 @@ OPERATIONS = {
 }
 # Streams that end by themselves: after a cursor that the log does not reach.
 ENDLESS = {"GET /internal/dashboard/events"}  # whoever is let in leaves after its first word
-QUERIES = {"GET /public/v1/events/stream": f"?after={event_id(2**63 - 1)}"}
+QUERIES = {
+    "GET /public/v1/events/stream": f"?after={event_id(2**63 - 1)}",
+    "GET /public/v1/search/semantic": "?q=nothing",
+}
 _REFUSAL = "{ __typename ... on UserError { code } }"
 # The rule of each field, and how to ask for it.
 FIELDS = {

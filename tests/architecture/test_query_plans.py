@@ -38,6 +38,7 @@ SMALL = {
     "event_log_state": "one row",
     "job_engine": "one row",
     "webhook_cursor": "one row",
+    "semantics_state": "one row",
     "flags": "as many as there are mounts and routes",
     "categories": "all of them are asked for, in one list",
     "promotions": "as many as there were campaigns",
