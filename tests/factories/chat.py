@@ -45,13 +45,14 @@ class Asked:
 
 
 class ScriptedModel:
-    """Plays one script to each question; the last, again and again. `left`: an answer was closed or cancelled before
-    it was whole. `running`: how many answers are being given.
+    """Plays one script to each question; the last, again and again. `reached`: it was asked. `left`: an answer was
+    closed or cancelled before it was whole. `running`: how many answers are being given.
     """
 
     def __init__(self, *scripts: Sequence[Step], provenance: Provenance = SCRIPTED) -> None:
         self.provenance = provenance
         self.asked: list[Asked] = []
+        self.reached = asyncio.Event()
         self.left = asyncio.Event()
         self.running = 0
         self._scripts = scripts
@@ -61,6 +62,7 @@ class ScriptedModel:
     ) -> AsyncGenerator[Piece, None]:
         script = self._scripts[min(len(self.asked), len(self._scripts) - 1)]
         self.asked.append(Asked(tuple(messages), tuple(tools), deadline, most_tokens))
+        self.reached.set()
         self.running += 1
         try:
             async with aclosing(self._play(script, deadline)) as pieces:
