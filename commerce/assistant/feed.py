@@ -5,11 +5,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from commerce.assistant.entities import RunEvent
+from commerce.assistant.entities import Run, RunEvent
 from commerce.assistant.repository import RunRepository
-from commerce.assistant.storage import topic_of
+from commerce.assistant.storage import ask_to_cancel, topic_of
 from core.database import Database
 from core.hub import Hub
+from core.resources import Resources
 
 _LOOK_SECONDS = 1.0  # where no wake-up came: it may be lost, and without Redis other processes send none
 
@@ -73,3 +74,15 @@ class RunFeed:
             self.after = found[-1].number
             self.ended = found[-1].is_last
         return found
+
+
+async def cancelled(resources: Resources, run: Run, seconds: float) -> Run:
+    """Asks whoever runs it to end it, and waits so long until they have. The run as it is then."""
+    async with resources.database.write() as session:
+        await ask_to_cancel(session, run.id)
+    async with RunFeed(resources.database, resources.hub, run.id, after=run.events) as feed:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not feed.ended and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            await feed.take(left)
+    async with resources.database.read() as session:
+        return await RunRepository(session).find(run.id) or run

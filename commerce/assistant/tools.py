@@ -112,7 +112,7 @@ class Toolbox:
             include_unpublished=self._principal.sees_unpublished,
         )
         async with self._database.read() as session:
-            ids = await Retrieval(session).search(asked.query, wanted, limit=2 * _AT_MOST)
+            ids = await Retrieval(session, self._facts.kinds).search(asked.query, wanted, limit=2 * _AT_MOST)
             known = await read_known(session, ids, self._principal)
         fitting = [known[each] for each in ids if each in known and _fits(known[each], wanted)][:_AT_MOST]
         self._facts.learn(fitting)
