@@ -31,7 +31,7 @@ from core.clock import SystemClock
 from core.database import Database
 from core.hub.memory import MemoryHub
 from core.inference.embedding import DIMENSIONS, Embedder
-from core.inference.embedding_worker import PROGRAM, embed_many
+from core.inference.embedding_worker import embed_many
 from core.workers.pool import Workers
 
 JUDGEMENTS = Path(__file__).with_name("judgements.json")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from commerce.accounts import models as accounts
+from commerce.assistant import models as assistant
 from commerce.audit import models as audit
 from commerce.catalog import models as catalog
 from commerce.feedback import models as feedback
@@ -28,6 +29,7 @@ from core.migrations import Migrations
 __all__ = [
     "METADATA",
     "accounts",
+    "assistant",
     "audit",
     "catalog",
     "eventlog",

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from sqlalchemy import make_url
 
@@ -20,6 +20,7 @@ from core.eventlog import newest_position
 from core.hub import Hub
 from core.hub.memory import MemoryHub
 from core.idempotency import Idempotency
+from core.inference.chat import ChatModel
 from core.inference.serving import Models
 from core.jobs.jobs import Jobs
 from core.mail.mailer import Mailer, mailer_of
@@ -36,6 +37,9 @@ from core.tracing import open_tracing
 from core.upstream.calls import Upstream
 from core.upstream.upstreams import Upstreams, nobody
 from core.workers.pool import Workers
+
+if TYPE_CHECKING:
+    from core.inference.openai import OpenAIChat
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Resources:
     flights: SingleFlight
     workers: Workers
     upstreams: Upstreams
+    chat: ChatModel | None  # None: no server is set, and the built-in answerer is all there is
     cache: ObjectCache
     models: Models
     # Seconds that each took to open, in the order of opening.
@@ -83,6 +88,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
         hub = await opener.open("hub", open_hub(settings))
         limiter = await opener.open("limiter", open_limiter(settings))
         upstreams = await opener.open("upstreams", open_upstreams(settings))
+        chat = await opener.open("chat", open_chat(settings))
         store = await stack.enter_async_context(Store(settings.data.redis_url))
         resources = assemble(
             settings,
@@ -93,6 +99,7 @@ async def open_resources(settings: Settings, *, jobs: bool = False) -> AsyncIter
             hub=hub,
             limiter=limiter,
             upstreams=upstreams,
+            chat=chat,
             store=store,
         )
         stack.push_async_callback(resources.jobs.close)
@@ -112,6 +119,7 @@ def assemble(
     hub: Hub | None = None,
     limiter: Limiter | None = None,
     upstreams: Upstreams | None = None,
+    chat: ChatModel | None = None,
     store: Store | None = None,
 ) -> Resources:
     """What needs no opening, around what is open."""
@@ -137,6 +145,7 @@ def assemble(
         flights=flights,
         workers=Workers(),
         upstreams=upstreams or Upstreams((), nobody),
+        chat=chat,
         cache=ObjectCache(store or Store(None), shop_of(settings, keyring), lambda: newest_position(database), flights),
         models=Models(database, objects, hub, clock),
         timings=timings,
@@ -217,6 +226,23 @@ async def open_upstreams(settings: Settings) -> AsyncIterator[Upstreams]:
 
     async with open_client(**ways_of(settings)) as send:
         yield Upstreams(map(_upstream, carriers), send)
+
+
+@asynccontextmanager
+async def open_chat(settings: Settings) -> AsyncIterator["OpenAIChat | None"]:
+    """Connects to nobody yet: whether the server is there, a question finds out."""
+    assistant = settings.assistant
+    if assistant.llm_base_url is None:
+        yield None
+        return
+    from core.inference.openai import OpenAIChat, Server  # noqa: PLC0415  loaded where there is somebody to ask
+    from core.upstream.client import open_http  # noqa: PLC0415
+
+    url, key = str(assistant.llm_base_url), assistant.llm_api_key
+    ways = ways_of(settings)
+    ways["private_hosts"] = {(assistant.llm_base_url.host or "").strip("[]")}  # it is our own, wherever it is
+    async with open_http(**ways) as http:
+        yield OpenAIChat(Server(url, key.get_secret_value() if key else None, assistant.llm_model), http)
 
 
 class Ways(TypedDict):

@@ -35,6 +35,7 @@ from core.money import MAX_AMOUNT
 PREFIX = "PORTICO_"
 SHORTEST_SECRET = 16
 BUILT_IN_CARRIER = "table"  # the one that needs no service of others
+MODEL_SERVER = "llm"  # what metrics, logs and receipts call the assistant's, among the upstreams
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _HEADER_VALUE = re.compile(r"[!-~]([ -~]{0,4094}[!-~])?")
 _OUR_HEADERS = frozenset(("accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "host",
@@ -225,7 +226,7 @@ class ShopSettings(_Group):
     def _names_differ(cls, value: tuple[CarrierSettings, ...]) -> tuple[CarrierSettings, ...]:
         names = [each.name.lower() for each in value]
         for name in names:
-            if name == BUILT_IN_CARRIER or names.count(name) > 1:
+            if name in (BUILT_IN_CARRIER, MODEL_SERVER) or names.count(name) > 1:
                 raise ValueError(f"the name {name} is taken")
         return value
 
@@ -248,10 +249,26 @@ class MailSettings(_Group):
 
 class AssistantSettings(_Group):
     llm_base_url: AnyHttpUrl | None = Field(
-        None, repr=False, description="An OpenAI-compatible server; unset: built in."
+        None, repr=False, description="An OpenAI-compatible server, with its /v1; unset: built in (docs/models.md)."
     )
     llm_api_key: SecretStr | None = Field(None, description="Its key.")
-    llm_model: str | None = Field(None, description="Its model.")
+    llm_model: str | None = Field(
+        None, max_length=200, description="Its model; unset: the only one that the server has."
+    )
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _is_a_folder(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if value is not None and (value.query is not None or value.fragment is not None):
+            raise ValueError("paths are put behind it: it has no place for a query")
+        return value
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+            raise ValueError("is not visible ASCII")
+        return value
 
 
 class TestSettings(_Group):

@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 from fastapi import FastAPI
 
 from commerce.accounts.watch import CredentialWatch
+from commerce.assistant.model import model_of
+from commerce.assistant.runs import Assistant
 from commerce.events.filter import topics_of
 from commerce.flags.board import FlagBoard
 from commerce.limits.registry import LimitRegistry
@@ -64,6 +66,7 @@ class GatewayState(TypedDict):
     sockets: Sockets
     watch: CredentialWatch
     presence: Presence
+    assistant: Assistant
     uses: UseRecorder
     operations: OperationRegistry
     limits: LimitRegistry
@@ -107,6 +110,7 @@ def root_lifespan(
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
+                assistant = Assistant(resources, model_of(resources), draining)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
                 walls = bulkheads()
@@ -129,6 +133,7 @@ def root_lifespan(
                     broadcast,
                     watch,
                     presence,
+                    assistant,
                     Watching(Snapshots(resources, health, tailer, draining, flags)) as dashboard,
                     warming(operations, build_schema(production=settings.is_production), serving),
                     modelling(resources, serving),
@@ -150,6 +155,7 @@ def root_lifespan(
                         "sockets": Sockets(broadcast),
                         "watch": watch,
                         "presence": presence,
+                        "assistant": assistant,
                         "uses": uses,
                         "operations": operations,
                         "limits": limits,

@@ -16,6 +16,7 @@ from graphql_api import limits, persisted
 from graphql_api.accounts.mutations import AccountMutation
 from graphql_api.accounts.queries import AccountQuery
 from graphql_api.admission import admit, note_deprecated
+from graphql_api.assistant.subscriptions import AssistantSubscription
 from graphql_api.catalog.mutations import CatalogMutation
 from graphql_api.catalog.queries import CatalogQuery
 from graphql_api.catalog.subscriptions import CatalogSubscription
@@ -53,7 +54,7 @@ class Mutation(AccountMutation, OrderMutation, CatalogMutation, SupportMutation)
     description="What happens, as it happens: over WebSocket (`graphql-transport-ws`) or server-sent events (GraphQL "
     "over SSE, distinct connections). A stream that was cut goes on where it was, with `after`."
 )
-class Subscription(CatalogSubscription, OrderSubscription, SupportSubscription):
+class Subscription(CatalogSubscription, OrderSubscription, SupportSubscription, AssistantSubscription):
     pass
 
 

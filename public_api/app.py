@@ -25,6 +25,7 @@ from public_api import pages
 from public_api.accounts import endpoints as accounts
 from public_api.accounts import keys as api_keys
 from public_api.accounts import tickets
+from public_api.assistant import endpoints as assistant
 from public_api.catalog import endpoints, endpoints_v2, export, imports
 from public_api.deprecated import deprecations
 from public_api.errors import problem_renderer
@@ -72,6 +73,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         support.router,
         support_socket.router,
         realtime.router,
+        assistant.router,
     ],
     "v2": [endpoints_v2.router],
 }

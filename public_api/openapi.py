@@ -30,6 +30,7 @@ TAGS = [
     {"name": "Reports", "description": "Files made from what the shop knows."},
     {"name": "Jobs", "description": "What takes longer than a request."},
     {"name": "Support", "description": "Rooms where customers and staff write to each other."},
+    {"name": "Assistant", "description": "Questions of shoppers, answered from the catalogue."},
     {"name": "Events", "description": "What happened, in one log with one cursor."},
 ]
 

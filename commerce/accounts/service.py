@@ -10,6 +10,7 @@ from commerce.accounts.models import ApiKeyRow, SignInRow, UserRow
 from commerce.accounts.principal import Role
 from commerce.accounts.repository import AccountRepository
 from commerce.accounts.watch import CREDENTIALS
+from commerce.assistant.storage import forget_of
 from commerce.audit.log import AuditLog
 from commerce.support.models import MessageRow
 from commerce.webhooks.models import EndpointRow
@@ -95,8 +96,8 @@ class AccountService:
         return await self._read(user_id)
 
     async def delete(self, user_id: str) -> User:
-        """Forgets who it was and where their webhooks went, and ends sign-ins and keys. The row stays, for orders,
-        messages and the audit log, which name its id. Raises UserNotFound, LastAdmin.
+        """Forgets who it was, where their webhooks went and what they asked the assistant, and ends sign-ins and keys.
+        The row stays, for orders, messages and the audit log, which name its id. Raises UserNotFound, LastAdmin.
         """
         row = await self._locked(user_id)
         now = self._clock.now()
@@ -108,6 +109,8 @@ class AccountService:
         await self._session.execute(keys.values(revoked_at=now))
         await self._session.execute(delete(EndpointRow).where(EndpointRow.user_id == user_id))
         await self._session.execute(update(MessageRow).where(MessageRow.author_id == user_id).values(author_name=""))
+        key_ids = await self._session.scalars(select(ApiKeyRow.id).where(ApiKeyRow.user_id == user_id))
+        await forget_of(self._session, [f"user:{user_id}", *(f"api_key:{key_id}" for key_id in key_ids)])
         await self._audit.record("user.delete", user_id, {"role": row.role}, None)
         return await self._read(user_id)
 

@@ -40,6 +40,11 @@ class OrderRepository(Repository):
         """None for an order that the principal may not see."""
         return next(iter(await self.orders([order_id], principal)), None)
 
+    async def numbered(self, number: int, principal: Principal) -> Order | None:
+        """As `get`, by the number that people know it by."""
+        order_id: str | None = await self._session.scalar(select(OrderRow.id).where(OrderRow.number == number))
+        return await self.get(order_id, principal) if order_id is not None else None
+
     async def lock(self, order_id: str, principal: Principal) -> Order | None:
         """As `get`, held against other writers until the transaction ends."""
         if is_storable(order_id):

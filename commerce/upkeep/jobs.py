@@ -1,4 +1,6 @@
-"""The job that forgets: events, idempotency keys, quotes, sign-ins, finished jobs, their files, images nobody shows."""
+"""The job that forgets: events, idempotency keys, answers of the assistant, quotes, sign-ins, finished jobs, their
+files, images nobody shows.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -6,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from commerce.accounts import sign_in, tickets
+from commerce.assistant import storage as assistant
 from commerce.feedback import repository as feedback
 from commerce.flags.repository import forget_expired
 from commerce.media.orphans import remove_orphans
@@ -38,6 +41,7 @@ CHORES: Mapping[str, Chore] = {
     "receipts": receipts.forget_old,
     "feedback": feedback.forget_old,
     "flags": forget_expired,
+    "assistant_runs": lambda session, now: assistant.forget_old(session, now - assistant.KEPT),
     "webhook_deliveries": lambda session, now: redelivery.forget_old(session, now - redelivery.RETENTION),
 }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
+_TOO_MANY, _SERVER_ERROR = 429, 500
 
 # `failed`: no answer, or one that says that it cannot now. `broken`: what it answered is not what it may answer.
 # `refused`: it does not take the question. `paused`: it was not asked, because it fails. `cancelled`: nobody waits.
@@ -46,13 +47,28 @@ class Reply(Generic[T]):
 
 
 class UpstreamFailed(Exception):
-    """There is no answer. `repeatable`: nothing was done, or it is known to pass."""
+    """There is no answer. `repeatable`: nothing was done, or it is known to pass. `after_seconds`: when it may be asked
+    again, by its own word.
+    """
 
-    def __init__(self, outcome: Outcome, reason: str, *, repeatable: bool = False) -> None:
+    def __init__(
+        self, outcome: Outcome, reason: str, *, repeatable: bool = False, after_seconds: float | None = None
+    ) -> None:
         super().__init__(f"{outcome}: {reason}")
         self.outcome = outcome
         self.reason = reason
         self.repeatable = repeatable
+        self.after_seconds = after_seconds
+
+
+def failure_of(status: int) -> UpstreamFailed:
+    """What a status other than 200 says. No redirect is followed: it could lead anywhere."""
+    reason = f"status {status}"
+    if status >= _SERVER_ERROR:
+        return UpstreamFailed("failed", reason, repeatable=True)
+    if status == _TOO_MANY:
+        return UpstreamFailed("failed", reason)
+    return UpstreamFailed("refused" if 400 <= status < _SERVER_ERROR else "broken", reason)  # noqa: PLR2004
 
 
 class BrokenAnswer(Exception):

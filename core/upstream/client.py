@@ -34,6 +34,15 @@ _PORTS = {"http": 80, "https": 443}
 async def open_client(
     *, allow_private: bool, private_hosts: Collection[str] = (), proxy: str | None = None
 ) -> AsyncIterator[Send]:
+    """As `open_http`."""
+    async with open_http(allow_private=allow_private, private_hosts=private_hosts, proxy=proxy) as client:
+        yield _Sender(client)
+
+
+@asynccontextmanager
+async def open_http(
+    *, allow_private: bool, private_hosts: Collection[str] = (), proxy: str | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Connects to public addresses alone, and to any of `private_hosts`; `allow_private`, for development, to all.
     Through a proxy, it is that which connects.
     """
@@ -48,7 +57,7 @@ async def open_client(
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         headers=_HEADERS,
     ) as client:
-        yield _Sender(client)
+        yield client
 
 
 async def reach(url: str, *, allow_private: bool, private_hosts: Collection[str] = (), proxy: str | None = None) -> str:

@@ -7,38 +7,23 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import structlog
-
-from core import receipts, tracing
-from core.upstream.breaker import Breaker, State
-from core.upstream.calls import Answer, BrokenAnswer, Outcome, Question, Reply, Send, Upstream, UpstreamFailed
+from core import tracing
+from core.upstream.calls import Answer, BrokenAnswer, Question, Reply, Send, Upstream, UpstreamFailed, failure_of
+from core.upstream.kept import Kept
 from core.upstream.last_good import LastGood
-from core.upstream.metrics import BREAKER, BREAKER_VALUES, REQUESTS, RETRIES, SECONDS, STALE
-from core.upstream.retries import RetryBudget
+from core.upstream.metrics import STALE
 
-log = structlog.get_logger("portico.upstream")
 T = TypeVar("T")
-_LONGEST_PAUSE_SECONDS = 0.1
-MOST_AT_ONCE = 50  # of one upstream: what is slow takes no more connections than that
-_OK, _TOO_MANY, _SERVER_ERROR = 200, 429, 500
-# What says something of the upstream: to be asked nonsense, or to be left, is no failure of its.
-_FAILURES: frozenset[Outcome] = frozenset(("timeout", "failed", "broken"))
+_OK = 200
 
 
-class _Kept:
-    """What is remembered of one upstream."""
+class _Known(Kept):
+    """With whom it is, and what it last answered."""
 
-    def __init__(self, upstream: Upstream, now: Callable[[], float]) -> None:
+    def __init__(self, upstream: Upstream, now: Callable[[], float], chance: Callable[[], float]) -> None:
+        super().__init__(upstream.name, now=now, chance=chance)
         self.upstream = upstream
-        self.running = 0
-        self.retries = RetryBudget()
         self.last_good = LastGood(now)
-        self.breaker = Breaker(now, changed=self._tell)
-        BREAKER.labels(upstream.name).set(BREAKER_VALUES["closed"])
-
-    def _tell(self, state: State) -> None:
-        BREAKER.labels(self.upstream.name).set(BREAKER_VALUES[state])
-        log.warning("upstream_breaker", upstream=self.upstream.name, state=state)
 
 
 class Upstreams:
@@ -53,9 +38,7 @@ class Upstreams:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._send = send
-        self._now = now
-        self._chance = chance
-        self._kept = {upstream.name: _Kept(upstream, now) for upstream in upstreams}
+        self._kept = {upstream.name: _Known(upstream, now, chance) for upstream in upstreams}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -83,50 +66,13 @@ class Upstreams:
         `deadline` is of the loop's time; the upstream's own timeout may end it sooner. A question that may be repeated
         is repeated once, where the failure passes and the budget has a retry. Raises UpstreamFailed.
         """
-        kept, loop = self._kept[name], asyncio.get_running_loop()
-        until = min(deadline, loop.time() + kept.upstream.timeout_seconds)
-        kept.retries.earn()
-        try:
-            return await self._try(kept, question, read, until)
-        except UpstreamFailed as failure:
-            pause = self._chance() * _LONGEST_PAUSE_SECONDS
-            again = question.repeatable and failure.repeatable and loop.time() + pause < until
-            if not (again and kept.retries.take()):
-                raise
-        RETRIES.labels(name).inc()
-        await asyncio.sleep(pause)
-        return await self._try(kept, question, read, until)
-
-    async def _try(self, kept: _Kept, question: Question, read: Callable[[bytes], T], until: float) -> T:
-        name = kept.upstream.name
-        permit = kept.breaker.admit() if kept.running < MOST_AT_ONCE else None
-        if permit is None:
-            REQUESTS.labels(name, "paused").inc()
-            raise UpstreamFailed("paused", "it failed too often, or too many wait for it")
-        outcome: Outcome = "cancelled"
-        began = self._now()
-        kept.running += 1
-        try:
-            value = await self._traced(kept.upstream, question, read, until)
-        except UpstreamFailed as failure:
-            outcome = failure.outcome
-            log.info("upstream_failed", upstream=name, outcome=outcome, reason=failure.reason)
-            raise
-        else:
-            outcome = "ok"
-            return value
-        finally:
-            kept.running -= 1
-            seconds = self._now() - began
-            REQUESTS.labels(name, outcome).inc()
-            SECONDS.labels(name).observe(seconds)
-            receipts.note(f"upstream:{name}", seconds=seconds)
-            if outcome in _FAILURES:
-                kept.breaker.failed(permit)
-            elif outcome == "ok":
-                kept.breaker.succeeded(permit)
-            else:
-                kept.breaker.released(permit)
+        kept = self._kept[name]
+        until = min(deadline, asyncio.get_running_loop().time() + kept.upstream.timeout_seconds)
+        return await kept.ask(
+            lambda: self._traced(kept.upstream, question, read, until),
+            until=until,
+            repeatable=lambda: question.repeatable,
+        )
 
     async def _traced(self, upstream: Upstream, question: Question, read: Callable[[bytes], T], until: float) -> T:
         """The trace shows whom it went to, not the address, which may hold a secret."""
@@ -146,7 +92,7 @@ class Upstreams:
                 answer = await self._send(upstream, question.body)
             span.tell(http__response__status_code=answer.status)
             if answer.status != _OK:
-                raise _failure(answer.status)
+                raise failure_of(answer.status)
             return read(answer.body)
         except TimeoutError:
             raise UpstreamFailed("timeout", "no answer in time") from None
@@ -157,13 +103,3 @@ class Upstreams:
 async def nobody(upstream: Upstream, _body: bytes) -> Answer:
     """Sends nothing: for a process without upstreams."""
     raise UpstreamFailed("failed", f"{upstream.name} is not connected")
-
-
-def _failure(status: int) -> UpstreamFailed:
-    """No redirect is followed: it could lead anywhere."""
-    reason = f"status {status}"
-    if status >= _SERVER_ERROR:
-        return UpstreamFailed("failed", reason, repeatable=True)
-    if status == _TOO_MANY:
-        return UpstreamFailed("failed", reason)
-    return UpstreamFailed("refused" if 400 <= status < _SERVER_ERROR else "broken", reason)  # noqa: PLR2004

@@ -69,6 +69,8 @@ async def _dependencies(settings: Settings) -> list[Check]:
     redis_url = settings.data.redis_url
     if redis_url is not None:
         checks.append(await _checked("redis", lambda: _redis(redis_url)))
+    if settings.assistant.llm_base_url is not None:
+        checks.append(await _checked("model server", lambda: _model_server(settings)))
     return [*checks, *await asyncio.gather(*(_of_carrier(settings, each) for each in settings.shop.carriers))]
 
 
@@ -164,6 +166,14 @@ async def _traces(endpoint: AnyHttpUrl) -> str:
     connection.close()
     await connection.wait_closed()
     return f"{host}:{port}"
+
+
+async def _model_server(settings: Settings) -> str:
+    """Asks which models it has, and nothing that costs."""
+    from core.resources import open_chat  # noqa: PLC0415  slow to load
+
+    async with open_chat(settings) as chat:
+        return await chat.check() if chat is not None else ""
 
 
 async def _objects(settings: Settings) -> str:

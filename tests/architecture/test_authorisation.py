@@ -113,6 +113,9 @@ OPERATIONS = {
     "GET /public/v1/support/rooms/{room}/messages": "chat",
     "POST /public/v1/support/rooms/{room}/messages": "chat",
     "WEBSOCKET /public/v1/support/rooms/{room}/ws": "chat",
+    "POST /public/v1/assistant/chat": "anyone",
+    "GET /public/v1/assistant/runs/{run_id}/events": "anyone",
+    "POST /public/v1/assistant/runs/{run_id}/cancel": "anyone",
     "GET /public/v2/openapi.json": "open",
     "GET /public/v2/products": "anyone",
     "POST /internal/auth/token": "open",
@@ -199,6 +202,7 @@ FIELDS = {
     # Subscriptions that end by themselves: with a cursor that is none, after the caller was asked for.
     "subscription productUpdates": ("anyone", 'productUpdates(after: "nothing") { id }'),
     "subscription orderUpdates": ("scope orders:read events:read", 'orderUpdates(after: "nothing") { id }'),
+    "subscription assistant": ("anyone", 'assistant(runId: "nothing") { number }'),
     "subscription supportMessages": ("chat", 'supportMessages(room: "nowhere", after: "nothing") { id }'),
 }
 

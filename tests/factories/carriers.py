@@ -103,10 +103,16 @@ class Carrier:
 @asynccontextmanager
 async def a_carrier() -> AsyncIterator[Carrier]:
     carrier = Carrier()
+    async with listening(carrier):
+        yield carrier
+
+
+@asynccontextmanager
+async def listening(carrier: Carrier) -> AsyncIterator[None]:
     server = await asyncio.start_server(carrier.serve, "127.0.0.1", 0)
     carrier.port = server.sockets[0].getsockname()[1]
     try:
-        yield carrier
+        yield
     finally:
         server.close()
         await carrier.close()

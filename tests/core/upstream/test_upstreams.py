@@ -14,7 +14,8 @@ from core.context import RequestContext, enter_request, leave_request
 from core.ids import new_id
 from core.upstream.calls import BrokenAnswer, Question, Reply, Upstream, UpstreamFailed
 from core.upstream.client import MOST_BYTES, open_client
-from core.upstream.upstreams import MOST_AT_ONCE, Upstreams
+from core.upstream.kept import MOST_AT_ONCE
+from core.upstream.upstreams import Upstreams
 from tests.factories.carriers import Behave, Carrier, a_carrier, cutting, offering, replying
 from tests.fixtures.application import LogEntries
 
