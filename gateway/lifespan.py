@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any, TypedDict
 
 from fastapi import FastAPI
@@ -121,27 +121,31 @@ def root_lifespan(
                 )
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 semantics = SemanticIndex(looking, resources.hub, settings.data.data_dir / "semantics", serving=serving)
-                async with (
-                    sharing(resources, tailer, operations, semantics) as responses,
-                    uses,
-                    tailer,
-                    operations,
-                    flags,
-                    receipts,
-                    semantics,
-                    limits,
-                    broadcast,
-                    watch,
-                    presence,
-                    assistant,
-                    Watching(Snapshots(resources, health, tailer, draining, flags)) as dashboard,
-                    warming(operations, build_schema(production=settings.is_production), serving),
-                    modelling(resources, serving),
-                    working(resources, tailer, serving, draining),
-                    lag.measured(serving),
-                    watching(broadcast.tell_queues),
-                    walls.until(draining),
-                ):
+                async with AsyncExitStack() as running:
+                    responses = await running.enter_async_context(sharing(resources, tailer, operations, semantics))
+                    dashboard = Watching(Snapshots(resources, health, tailer, draining, flags))
+                    parts: tuple[AbstractAsyncContextManager[object], ...] = (
+                        uses,
+                        tailer,
+                        operations,
+                        flags,
+                        receipts,
+                        semantics,
+                        limits,
+                        broadcast,
+                        watch,
+                        presence,
+                        assistant,
+                        dashboard,
+                        warming(operations, build_schema(production=settings.is_production), serving),
+                        modelling(resources, serving),
+                        working(resources, tailer, serving, draining),
+                        lag.measured(serving),
+                        watching(broadcast.tell_queues),
+                        walls.until(draining),
+                    )
+                    for part in parts:
+                        await running.enter_async_context(part)
                     yield {
                         "resources": resources,
                         "serving": serving,
