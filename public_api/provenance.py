@@ -13,7 +13,7 @@ class Answer(BaseModel):
         examples=["ans_01jd0a3v5te8zr9k1m2n3p4q5r"],
     )
     model: str = Field(examples=["recommendations"])
-    version: str = Field(examples=["20261122T031100Z-3fb0a912"])
+    version: str = Field(examples=["20261122T031100.004518Z-3fb0a912"])
     content_hash: str = Field(
         description="Of the model's file, or of the rule's name.",
         examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from sqlalchemy import delete, insert, select, update
 
 from core.clock import Clock
-from core.database import Database, DuplicateValue, WriteSession, announce
+from core.database import Database, WriteSession, announce
 from core.inference.errors import (
     ModelFileMissing,
     ModelHashMismatch,
@@ -30,7 +30,7 @@ from core.inference.errors import (
 )
 from core.inference.formats import Format, format_of
 from core.inference.models import ModelVersionRow
-from core.objects import ObjectNotFound, Objects
+from core.objects import Objects
 from core.repository import Repository
 
 Role = Literal["current", "shadow", "kept"]
@@ -84,7 +84,7 @@ def manifest_of(trained: Trained, role: Role = "current") -> Manifest:
     sha256 = hashlib.sha256(trained.data).hexdigest()
     return Manifest(
         trained.model,
-        f"{trained.trained_at:%Y%m%dT%H%M%SZ}-{sha256[:8]}",
+        f"{trained.trained_at:%Y%m%dT%H%M%S.%fZ}-{sha256[:8]}",
         role,
         format_of(trained.data),
         sha256,
@@ -131,19 +131,16 @@ class Artifacts:
     async def publish(
         self, trained: Trained, *, role: Role = "current", transaction: Transaction | None = None
     ) -> Manifest:
-        """`transaction` is the one that says so: a job's, which commits only while the job is its worker's. Published
-        again within the same second it is the same version. Raises as `manifest_of`, and ObjectsUnavailable.
+        """`transaction` is the one that says so: a job's, which commits only while the job is its worker's. Raises as
+        `manifest_of`, and ObjectsUnavailable.
         """
         manifest = await asyncio.to_thread(manifest_of, trained, role)
         await self._objects.put(manifest.key, trained.data)
         await self._objects.put(_manifest_key(manifest), to_json(asdict(manifest), indent=2))
-        try:
-            async with (transaction or self._database.write)() as session:
-                await _vacate(session, manifest.model, role)
-                await session.execute(insert(ModelVersionRow).values(**asdict(manifest)))
-                announce(session, MODELS)
-        except DuplicateValue:
-            await self.use(manifest.model, manifest.version, role)
+        async with (transaction or self._database.write)() as session:
+            await _vacate(session, manifest.model, role)
+            await session.execute(insert(ModelVersionRow).values(**asdict(manifest)))
+            announce(session, MODELS)
         await self.forget_old(manifest.model)
         return manifest
 
@@ -156,11 +153,12 @@ class Artifacts:
         """The file, when it is what the manifest says. Raises ModelRefused, ObjectsUnavailable."""
         if manifest.size > MAX_BYTES:
             raise ModelTooLarge(f"{manifest.model} {manifest.version} has {manifest.size} bytes")
-        try:
-            # No more than it should have, however much is there.
-            data = await self._objects.get(manifest.key, start=0, end=manifest.size + 1)
-        except ObjectNotFound:
-            raise ModelFileMissing(f"{manifest.key} is not in the store") from None
+        found = await self._objects.head(manifest.key)
+        if found is None:
+            raise ModelFileMissing(f"{manifest.key} is not in the store")
+        if found.size < manifest.size:
+            raise ModelTruncated(f"{manifest.key} has {found.size} bytes of {manifest.size}")
+        data = await self._objects.get(manifest.key, end=manifest.size)
         await asyncio.to_thread(_check, manifest, data)
         return data
 
@@ -205,8 +203,6 @@ async def _vacate(session: WriteSession, model: str, role: Role) -> str | None:
 
 
 def _check(manifest: Manifest, data: bytes) -> None:
-    if len(data) < manifest.size:
-        raise ModelTruncated(f"{manifest.key} has {len(data)} bytes of {manifest.size}")
     if hashlib.sha256(data).hexdigest() != manifest.sha256:
         raise ModelHashMismatch(f"{manifest.key} is not the file that was published")
     if format_of(data) != manifest.format:

@@ -11,8 +11,9 @@ from core.inference.errors import ModelTruncated, UnknownModelFormat
 Format = Literal["onnx", "safetensors"]
 _LENGTH = struct.Struct("<Q")
 _MAX_HEADER = 1024 * 1024
-# ONNX's ModelProto: field 1, a varint, is the version of the format, and every writer puts it first; field 7 the graph.
-_IR_VERSION, _GRAPH = 0x08, 7
+# ONNX's ModelProto: field 1, a varint, is the version of the format, and every writer puts it first; 7 is the graph, 8
+# the operators that it is made of. No model is without.
+_IR_VERSION, _NEEDED = 0x08, {7, 8}
 # A tensor that is kept in another file is named by an entry with this key (onnx.proto3, TensorProto.external_data).
 _ELSEWHERE = b"\x0a\x08location"
 _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
@@ -47,15 +48,15 @@ def _check_safetensors(data: bytes) -> None:
 
 
 def _check_onnx(data: bytes) -> None:
-    place, found = 0, set()
+    place, found = 0, set[int]()
     while place < len(data):
         tag, place = _varint(data, place)
         place = _after(data, place, tag & 7)
         found.add(tag >> 3)
     if place != len(data):
         raise ModelTruncated("the file ends within a field")
-    if _GRAPH not in found:
-        raise UnknownModelFormat("the file has no graph")
+    if not found >= _NEEDED:
+        raise UnknownModelFormat("the file has no graph, or does not say of which operators")
     if _ELSEWHERE in data:
         raise UnknownModelFormat("the model keeps tensors in other files")
 

@@ -61,7 +61,10 @@ MEMBERS: dict[str, tuple[str, str]] = {
     "ProductConnection": ("anyone", "nodes edges pageInfo totalCount"),
     "ProductEdge": ("anyone", "cursor node"),
     "PageInfo": ("anyone", "hasNextPage hasPreviousPage startCursor endCursor"),
-    "Recommendations": ("anyone", "model version fallback items"),
+    "Recommendations": (
+        "anyone",
+        "answerId model version contentHash trainedAt featuresAsOf fallback fallbackReason items",
+    ),
     "Recommendation": ("anyone", "product reason"),
     "ProductUpdate": ("anyone", "id type time productId product"),
     "User": ("person", "id email name role createdAt"),

@@ -32,6 +32,7 @@ OPEN = {
     "GET /public/v1/products",
     "GET /public/v1/products/export",
     "GET /public/v1/products/{id_or_handle}",
+    "GET /public/v1/products/{id_or_handle}/recommendations",
     "GET /public/v1/categories",
     "GET /public/v1/images/{image_id}",
     "GET /public/v1/search/semantic",
