@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from commerce.accounts.watch import CredentialWatch
 from commerce.assistant.model import model_of
 from commerce.assistant.runs import Assistant
+from commerce.catalog.reading import CatalogReader
 from commerce.events.filter import topics_of
 from commerce.flags.board import FlagBoard
 from commerce.limits.registry import LimitRegistry
@@ -17,6 +18,7 @@ from commerce.operations.registry import OperationRegistry
 from commerce.receipts.recorder import ReceiptRecorder
 from commerce.schema import migrations
 from commerce.semantics.index import SemanticIndex
+from commerce.semantics.search import SemanticSearch
 from commerce.support.presence import Presence
 from commerce.usage.entities import Deprecation
 from commerce.usage.recorder import UseRecorder
@@ -110,7 +112,6 @@ def root_lifespan(
                 broadcast = Broadcast(tailer, topics_of, draining)
                 watch = CredentialWatch(resources.database, resources.clock, resources.hub)
                 presence = Presence(resources.database, resources.clock, resources.hub)
-                assistant = Assistant(resources, model_of(resources), draining)
                 uses = UseRecorder(resources.database, resources.clock)
                 operations = OperationRegistry(looking, resources.hub)
                 walls = bulkheads()
@@ -121,6 +122,8 @@ def root_lifespan(
                 )
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 semantics = SemanticIndex(looking, resources.hub, settings.data.data_dir / "semantics", serving=serving)
+                search = SemanticSearch(CatalogReader(resources.database, resources.cache), semantics)
+                assistant = Assistant(resources, model_of(resources), draining, search.nearest)
                 async with AsyncExitStack() as running:
                     responses = await running.enter_async_context(sharing(resources, tailer, operations, semantics))
                     dashboard = Watching(Snapshots(resources, health, tailer, draining, flags))

@@ -16,6 +16,8 @@ from commerce.accounts.authentication import principal_for
 from commerce.accounts.principal import ANONYMOUS, Principal
 from commerce.accounts.throttling import caller_of
 from commerce.operations.registry import OperationRegistry
+from commerce.recommendations.entities import Similar
+from commerce.semantics.likes import LikeInMeaning
 from commerce.usage.entities import Kind
 from core.budget import READ_POINTS
 from core.context import current_client
@@ -62,6 +64,7 @@ class Context(BaseContext):
         *,
         registry: OperationRegistry,
         executing: Executing,
+        similar: Similar,
         authorization: str | None,
         address: str,
     ) -> None:
@@ -71,6 +74,7 @@ class Context(BaseContext):
         self.line = line
         self.registry = registry
         self.executing = executing
+        self.similar = similar
         self.operation: Asked | None = None  # until it is known what is asked
         self.admission: Admission | None = None  # until it is known whether that may run
         self.authorization = authorization  # the header, or what stands for it on a WebSocket
@@ -151,6 +155,7 @@ async def open_context(
         line,
         registry=state.operations,
         executing=state.executing,
+        similar=LikeInMeaning(state.semantics),
         authorization=authorization,
         address=address,
     )

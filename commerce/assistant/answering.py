@@ -10,6 +10,7 @@ from commerce.assistant.entities import Corrections
 from commerce.assistant.facts import Facts, kinds_in
 from commerce.assistant.guard import Guard
 from commerce.assistant.prompt import conversation
+from commerce.assistant.retrieval import Nearest
 from commerce.assistant.spending import Meter, tokens_of
 from commerce.assistant.tape import Tape
 from commerce.assistant.tools import SEARCH, Toolbox, ToolRefused
@@ -40,14 +41,16 @@ _BUILT_IN = "builtin"  # looks up by itself
 class Answering:
     """Per run."""
 
-    def __init__(self, model: ChatModel, database: Database, principal: Principal, currency: str, ask: Ask) -> None:
+    def __init__(
+        self, model: ChatModel, database: Database, principal: Principal, currency: str, ask: Ask, nearest: Nearest
+    ) -> None:
         self._model = model
         self._database = database
         self._principal = principal
         self._ask = ask
         asked = "\n".join(each.content for each in ask.messages if each.role == "user")
         self._facts = Facts(currency, asked)
-        self._toolbox = Toolbox(database, principal, self._facts)
+        self._toolbox = Toolbox(database, principal, self._facts, nearest)
         self._guard = Guard(self._facts, self._read)
         self._refused = 0
 

@@ -1,6 +1,6 @@
 """How the assistant finds products for a question: the one place that knows which search does it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
@@ -15,14 +15,19 @@ _MOST_WORDS = 8
 _MOST_SEARCHES = 24  # of one question: each is a statement
 
 
+# Ids of products that fit a filter, the nearest to a text in meaning first; none where nothing is near, or no index is.
+Nearest = Callable[[str, ProductFilter], Awaitable[Sequence[str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Full text. A product that has all words comes before one that lacks one of them, and so on; a word of `kinds`,
-    such as `jacket`, is given up only where nothing is found with it.
+    """Words, and where they find little what is nearest in meaning. A product that has all words comes before one that
+    lacks one of them, and so on; a word of `kinds`, such as `jacket`, is given up only where nothing is found with it.
     """
 
     session: ReadSession
     kinds: Collection[str]
+    nearest: Nearest
 
     async def search(self, query: str, wanted: ProductFilter, *, limit: int) -> list[str]:
         """Ids, the best first; those that fit the filter alone. Without a word in the query: the newest."""
@@ -35,6 +40,8 @@ class Retrieval:
             if len(found) >= _ENOUGH or (found and not kept.issubset(some)):
                 break
             found |= dict.fromkeys(await self._find(replace(wanted, q=" ".join(some)), limit))
+        if len(found) < _ENOUGH:
+            found |= dict.fromkeys(await self.nearest(query, wanted))
         return list(found)[:limit]
 
     async def _find(self, wanted: ProductFilter, limit: int) -> list[str]:

@@ -24,6 +24,7 @@ from commerce.assistant.commands import Ask
 from commerce.assistant.endings import End, answered, failed
 from commerce.assistant.errors import AssistantBusy, RunInterrupted, RunOverdue, TooManyRuns
 from commerce.assistant.keeping import Keeping, Pace
+from commerce.assistant.retrieval import Nearest
 from commerce.assistant.spending import Meter, tokens_in
 from commerce.assistant.storage import LostRun
 from commerce.assistant.tape import Tape
@@ -90,6 +91,7 @@ class Assistant:
         resources: Resources,
         model: ChatModel,
         draining: asyncio.Event,
+        nearest: Nearest,
         *,
         limits: RunLimits | None = None,
         pace: Pace | None = None,
@@ -97,6 +99,7 @@ class Assistant:
         self._resources = resources
         self.model = model
         self._draining = draining
+        self._nearest = nearest
         self._limits = limits or RunLimits()
         self._name = new_id("proc")
         self._callers: Counter[str] = Counter()
@@ -175,7 +178,9 @@ class Assistant:
         resources, meter = self._resources, running.meter
         currency = resources.settings.shop.currency
         with held:
-            answering = Answering(self.model, resources.database, running.principal, currency, running.ask)
+            answering = Answering(
+                self.model, resources.database, running.principal, currency, running.ask, self._nearest
+            )
             async with Tape(
                 resources.database,
                 resources.clock,

@@ -16,7 +16,7 @@ from commerce.accounts.principal import Principal
 from commerce.assistant.cards import Known, read_known
 from commerce.assistant.facts import Facts
 from commerce.assistant.prices import shown
-from commerce.assistant.retrieval import Retrieval
+from commerce.assistant.retrieval import Nearest, Retrieval
 from commerce.catalog.filters import MAX_QUERY, ProductFilter
 from commerce.catalog.repository import ProductRepository
 from commerce.orders.entities import Order
@@ -67,8 +67,9 @@ class _Kind:
 class Toolbox:
     """Per run. What is found is learnt by `facts`."""
 
-    def __init__(self, database: Database, principal: Principal, facts: Facts) -> None:
+    def __init__(self, database: Database, principal: Principal, facts: Facts, nearest: Nearest) -> None:
         self._database = database
+        self._nearest = nearest
         self._principal = principal
         self._facts = facts
 
@@ -112,7 +113,8 @@ class Toolbox:
             include_unpublished=self._principal.sees_unpublished,
         )
         async with self._database.read() as session:
-            ids = await Retrieval(session, self._facts.kinds).search(asked.query, wanted, limit=2 * _AT_MOST)
+            retrieval = Retrieval(session, self._facts.kinds, self._nearest)
+            ids = await retrieval.search(asked.query, wanted, limit=2 * _AT_MOST)
             known = await read_known(session, ids, self._principal)
         fitting = [known[each] for each in ids if each in known and _fits(known[each], wanted)][:_AT_MOST]
         self._facts.learn(fitting)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import case, null, select
@@ -9,7 +10,7 @@ from sqlalchemy import case, null, select
 from commerce.catalog.entities import ProductHead
 from commerce.catalog.models import ProductRow
 from commerce.catalog.projections import PRODUCT
-from commerce.recommendations.entities import Likes, Reason, Recommendation, Recommendations, Similar
+from commerce.recommendations.entities import Reason, Recommendation, Recommendations, Similar
 from commerce.recommendations.popularity import PopularityRepository, provenance
 from commerce.recommendations.serving import RECOMMENDATIONS
 from core.database import ReadSession
@@ -37,9 +38,9 @@ class RecommendationService(Repository):
         by = loaded.provenance() if loaded is not None and items else None
         if by is None:
             reason = COLD if loaded is not None else self._serving.absence
-            likes = await self._likes(product, limit, reason)
-            items = await self._on_sale(likes.product_ids, "similar", limit, with_json=with_json)
-            by = likes.provenance if items else provenance(reason)
+            likes = await self._similar.similar(product.id, limit) if self._similar is not None else None
+            items = await self._on_sale(likes.product_ids, "similar", limit, with_json=with_json) if likes else []
+            by = replace(likes.provenance, fallback_reason=reason) if likes and items else provenance(reason)
         if len(items) < limit:
             items += await self._popular(product, items, limit, with_json=with_json)
         found = Recommendations(by, tuple(items))
@@ -47,10 +48,6 @@ class RecommendationService(Repository):
         if known:
             self._serving.compare(lambda table: table.like(product.id)[:limit], known[:limit], _agree)
         return found
-
-    async def _likes(self, product: ProductHead, limit: int, reason: str) -> Likes:
-        found = await self._similar.similar(product.id, limit) if self._similar is not None else None
-        return found or Likes(provenance(reason), ())
 
     async def _popular(
         self, product: ProductHead, items: Sequence[Recommendation], limit: int, *, with_json: bool

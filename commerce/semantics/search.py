@@ -69,6 +69,12 @@ class SemanticSearch:
         following = [items[each] for each in shown if each in items]
         return Page([*found.items, *following], page, size, found.total + len(more))
 
+    async def nearest(self, query: str, wanted: ProductFilter) -> list[str]:
+        """Ids of those that meet the conditions, whatever words they have; none where nothing is close. A statement."""
+        near = [each.id for each in await self._index.nearest(query, _LOOKED_AT) if each.score >= _CLOSE]
+        fitting = await self._reader.among(near, wanted, only_keys=True)
+        return [each for each in near if each in fitting]
+
     async def _more(self, wanted: ProductFilter, found: Page[Item]) -> dict[str, Item]:
         """By id, the nearest first; without those that words found."""
         near = [each.id for each in await self._index.nearest(wanted.q or "", _LOOKED_AT) if each.score >= _CLOSE]

@@ -35,7 +35,8 @@ class RecommendationQuery:
         if head is None or not is_visible(head, info.context.principal):
             return None
         async with info.context.resources.database.read() as session:
-            found = await RecommendationService(session, info.context.resources.models).like(head, limit=limit)
+            service = RecommendationService(session, info.context.resources.models, info.context.similar)
+            found = await service.like(head, limit=limit)
         products = await asyncio.gather(*(load_product(info, item.product_id) for item in found.items))
         items = [
             Recommendation(product=loaded, reason=RecommendationReason(item.reason))

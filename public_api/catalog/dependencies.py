@@ -13,6 +13,7 @@ from commerce.catalog.reading import CatalogReader
 from commerce.catalog.service import CatalogService
 from commerce.catalog.writing import changing, creation
 from commerce.semantics.index import SemanticIndex
+from commerce.semantics.likes import LikeInMeaning
 from commerce.semantics.search import SemanticSearch
 from core.web.dependencies import ResourcesDep, WriteSessionDep
 from public_api.auth import CatalogWriter, PrincipalDep
@@ -30,6 +31,11 @@ async def get_search(connection: HTTPConnection, reader: ReaderDep) -> SemanticS
     """The index is the process's."""
     index: SemanticIndex = connection.state.semantics
     return SemanticSearch(reader, index)
+
+
+async def get_similar(connection: HTTPConnection) -> LikeInMeaning:
+    index: SemanticIndex = connection.state.semantics
+    return LikeInMeaning(index)
 
 
 async def get_catalog(session: WriteSessionDep, resources: ResourcesDep, principal: PrincipalDep) -> CatalogService:
@@ -57,6 +63,7 @@ async def get_desk(principal: CatalogWriter, once: OnceDep) -> CatalogDesk:
 
 
 SearchDep = Annotated[SemanticSearch, Depends(get_search)]
+SimilarDep = Annotated[LikeInMeaning, Depends(get_similar)]
 CatalogDep = Annotated[CatalogService, Depends(get_catalog, scope="function")]
 DeskDep = Annotated[CatalogDesk, Depends(get_desk)]
 IfNoneMatch = Annotated[

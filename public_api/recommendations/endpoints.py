@@ -11,6 +11,7 @@ from core.errors import Invalid
 from core.web.dependencies import ResourcesDep
 from core.web.responses import json_response
 from public_api.auth import PrincipalDep
+from public_api.catalog.dependencies import SimilarDep
 from public_api.errors import problems
 from public_api.recommendations.schemas import Recommendations, recommendations_json
 from public_api.routing import public_router
@@ -31,10 +32,12 @@ async def recommend_products(
     id_or_handle: str,
     principal: PrincipalDep,
     resources: ResourcesDep,
+    similar: SimilarDep,
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> Response:
     """What goes with a product, out of what is on sale: what is ordered together with it. Where orders say too little
-    of it, what is ordered most; `fallback` says so, and each item's `reason` what it is.
+    of it, what is like it by its title and description, and then what is ordered most; `fallback` says so, and each
+    item's `reason` what it is.
     """
     async with resources.database.read() as session:
         head = await ProductRepository(session).head_of(
@@ -42,5 +45,5 @@ async def recommend_products(
         )
         if head is None:
             raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
-        found = await RecommendationService(session, resources.models).like(head, limit=limit, with_json=True)
+        found = await RecommendationService(session, resources.models, similar).like(head, limit=limit, with_json=True)
     return json_response(recommendations_json(found), _NOT_KEPT)
