@@ -1,7 +1,7 @@
 """Search by meaning: how long an exact search over 100,000 products takes, and how good what it finds is.
 
-Quality is nDCG@10 (Jarvelin and Kekalainen 2002, with the gains 2^grade - 1) over the demo catalogue, on queries that were
-judged by hand (`judgements.json`): of words alone, meaning alone, and both together as `/search/semantic` has them.
+Quality is nDCG@10 (Jarvelin and Kekalainen 2002, with the gains 2^grade - 1) over the demo catalogue, on queries that
+were judged by hand (`judgements.json`): of words alone, meaning alone, and both as `/search/semantic` has them.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from core.clock import SystemClock
 from core.database import Database
 from core.hub.memory import MemoryHub
 from core.inference.embedding import DIMENSIONS, Embedder
-from core.inference.embedding_worker import PROGRAM, embed_many
+from core.inference.embedding_worker import embed_many
 from core.workers.pool import Workers
 
 JUDGEMENTS = Path(__file__).with_name("judgements.json")
