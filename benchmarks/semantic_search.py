@@ -1,8 +1,7 @@
 """Search by meaning: how long an exact search over 100,000 products takes, and how good what it finds is.
 
 Quality is nDCG@10 (Jarvelin and Kekalainen 2002, with the gains 2^grade - 1) over the demo catalogue, on queries that
-were judged by hand (`judgements.json`): of words alone, meaning alone, and both together as `/search/semantic`
-has them.
+were judged by hand (`judgements.json`): of words alone, meaning alone, and both as `/search/semantic` has them.
 """
 
 import asyncio

@@ -16,7 +16,7 @@ from commerce.semantics.sources import model_version
 from core.database import Database
 from core.errors import Unavailable
 from core.hub import Hub
-from core.inference.embedding import DIMENSIONS, MODEL, Embedder, identity
+from core.inference.embedding import DIMENSIONS, MODEL, Embedder, ModelUnavailable, identity
 from core.inference.provenance import Provenance
 from core.looking import Looking
 from core.single_flight import SingleFlight
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("portico.semantics")
 _LOOK_SECONDS = 5.0  # where the hub does not reach the process that changed vectors
 _BEFORE_SERVING_SECONDS = 0.2
+_NO_MODEL_SECONDS = 60.0
 _READ_AT_ONCE = 5_000  # rows, 1.5 MB
 # What changed is searched from memory until it is so much, or so old: what was deleted still has a place in the file.
 _MOST_FRESH = 1_000
@@ -104,16 +105,21 @@ class SemanticIndex(Looking):
     async def _turn(self) -> float:
         if self._serving is not None and not self._serving.is_set():
             return _BEFORE_SERVING_SECONDS
-        return await super()._turn()
+        try:
+            return await super()._turn()
+        except ModelUnavailable as error:
+            log.warning("no_model", reason=str(error))
+            return _NO_MODEL_SECONDS
 
     async def _look_first(self) -> None:
         if not self._looked:
             try:
                 await self.look()
             except Unavailable as error:
-                self.why_not = f"the index cannot be read: {error.title}"
+                self.why_not = error.title.lower()
             except OSError as error:
-                self.why_not = f"the file of the index: {error.strerror}"
+                log.warning("index_unreadable", reason=str(error))
+                self.why_not = "the file of the index cannot be read or written"
 
     async def _look(self) -> None:
         if self._embedder is None:
@@ -132,11 +138,7 @@ class SemanticIndex(Looking):
             self.on_changed()
 
     def _load(self) -> None:
-        try:
-            self.provenance, self._model, self._embedder = identity(), model_version(), Embedder()
-        except Unavailable as error:
-            self.why_not = str(error)
-            raise
+        self.provenance, self._model, self._embedder = identity(), model_version(), Embedder()
 
     async def _renewed(self, state: State) -> _Searched | None:
         """None where another process of this host is writing the first file."""

@@ -5,6 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+import structlog
 from pydantic import BaseModel
 from sqlalchemy import select, update
 
@@ -14,6 +15,7 @@ from commerce.semantics.sources import model_version
 from commerce.semantics.updating import Updater
 from core.database import ReadSession
 from core.eventlog import EventLog
+from core.inference.embedding import ModelUnavailable
 from core.inference.embedding_worker import embed_many
 from core.jobs.jobs import Jobs
 from core.jobs.registry import job, queue
@@ -23,9 +25,10 @@ from core.recurring import Recurring
 from core.resources import Resources
 from core.tailer import Tailer
 
+log = structlog.get_logger("portico.semantics")
 _QUEUE = queue("semantics", per_process=1, overall=1).name
 _SOON_SECONDS = 1.0  # one job for all that changes meanwhile
-_AGAIN_SECONDS = 60.0  # after a job that did not succeed
+_AGAIN_SECONDS = 60.0  # after a job that did not succeed, or where there is no model
 
 
 class UpdateVectors(BaseModel):
@@ -79,7 +82,11 @@ class VectorFeeder:
 
     async def feed(self) -> float | None:
         """Asks for a job where there is something to do and none is on its way. When it is to be called again."""
-        model = await asyncio.to_thread(model_version)
+        try:
+            model = await asyncio.to_thread(model_version)
+        except ModelUnavailable as error:
+            log.warning("no_vectors", reason=str(error))
+            return _AGAIN_SECONDS
         async with self._resources.database.read() as session:
             state = await SemanticsRepository(session).state()
             if not await _is_behind(session, state, model):

@@ -14,6 +14,7 @@ from commerce.semantics.fusion import Ranked, fused
 from commerce.semantics.search import SemanticSearch
 from core.database import Database
 from core.direct import Row, Sql
+from core.inference import embedding
 from tests.commerce.semantics.conftest import NewIndex
 from tests.factories.catalogue import Catalogue
 from tests.factories.meanings import updated
@@ -122,6 +123,21 @@ async def test_without_an_index_words_answer_and_it_says_so(
     assert answer.provenance.fallback
     assert answer.provenance.fallback_reason == "the index of meanings is not built yet"
     assert await listed(search, q="shoes") == ([], 0)
+
+
+async def test_without_the_model_words_answer_and_it_says_so(
+    database: Database, new_index: NewIndex, products: dict[str, Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "_PACKAGE", "no_such_package")
+    embedding.identity.cache_clear()
+    search = SemanticSearch(CatalogReader(database), new_index())
+
+    answer = await search.find("boots", limit=5)
+    embedding.identity.cache_clear()
+
+    assert products
+    assert [hit.reason for hit in answer.hits] == ["words"]
+    assert answer.provenance.fallback_reason == "model unavailable"
 
 
 async def test_a_search_costs_two_statements_and_a_list_two_more(

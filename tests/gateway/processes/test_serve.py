@@ -40,7 +40,8 @@ import gateway.cli.serve
 from gateway.cli import main
 
 def tell(*_):
-    late = {"PIL", "aiosmtplib", "alembic", "asyncpg", "cashews", "dbos", "mako", "nh3", "obstore", "psycopg"}
+    late = {"PIL", "aiosmtplib", "alembic", "asyncpg", "cashews", "dbos", "mako", "nh3", "numpy", "obstore", "psycopg"}
+    late |= {"tokenizers", "wordllama"}
     heavy = late & sys.modules.keys()
     collects = f"collects {gc.isenabled()} from {gc.get_threshold()[0]}"
     print("loaded", sorted(heavy), collects, "keeps", gc.get_freeze_count() > 100_000, flush=True)
