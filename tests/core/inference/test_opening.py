@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
@@ -48,11 +49,10 @@ print(sorted(set(loaded)))
 """
 
 
-def settings_of(url: str, environment: str = "development", **changes: str | None) -> Settings:
-    assistant = {"llm_api_key": SecretStr(KEY), "llm_base_url": AnyHttpUrl(url), "llm_model": MODEL} | changes
+def settings_of(url: str, environment: Literal["development", "production"] = "development") -> Settings:
     return Settings(
-        server=ServerSettings(environment=environment),  # type: ignore[arg-type]
-        assistant=AssistantSettings(**assistant),  # type: ignore[arg-type]
+        server=ServerSettings(environment=environment),
+        assistant=AssistantSettings(llm_base_url=AnyHttpUrl(url), llm_api_key=SecretStr(KEY), llm_model=MODEL),
     )
 
 
