@@ -6,7 +6,7 @@ BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev run test check lint types imports format contracts bench faults autobahn lock clean
+.PHONY: help setup dev run test check lint types imports format contracts bench faults autobahn llm lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -54,6 +54,9 @@ faults: dev ## kill, freeze and cut off everything under load (docs/faults.md)
 
 autobahn: dev ## run the Autobahn cases of WebSockets (docs/conformance/websocket.md)
 	@$(BIN)/python -m tests.conformance.autobahn
+
+llm: dev ## ask a real model on this machine through our client (docs/models.md)
+	@$(BIN)/python -m tests.llm
 
 lock: dev ## renew the locks from pyproject.toml
 	@$(BOOTSTRAP) lock

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PEERS = Path(__file__).parents[1] / "peers"
-_INSTALLED = Path(__file__).parents[1] / "installed"
+INSTALLED = Path(__file__).parents[1] / "installed"
 _SECONDS = 300
 _STAMP = "stamp"  # what is installed, written last
 _LAST = 300  # characters of an error
@@ -20,20 +20,24 @@ class NotInstalled(Exception):
 
 def python_of(name: str) -> Path:
     """An interpreter that has what the peer's requirements.txt names."""
-    folder = _INSTALLED / name
+    return python_with(PEERS / name / "requirements.txt", INSTALLED / name)
+
+
+def python_with(wanted: Path, folder: Path, *options: str) -> Path:
+    """An interpreter in `folder` that has what `wanted` names. Raises NotInstalled."""
     python = folder / "bin" / "python"
-    wanted = PEERS / name / "requirements.txt"
     if not _is_there(folder, wanted):
         uv = Path(sys.executable).with_name("uv")
-        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], PEERS)
-        _run([uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "-r", wanted], PEERS)
+        _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], wanted.parent)
+        command = [uv, "pip", "install", "--quiet", "--compile-bytecode", *options, "--python", python, "-r", wanted]
+        _run(command, wanted.parent)
         (folder / _STAMP).write_bytes(wanted.read_bytes())
     return python
 
 
 def node_of(name: str) -> tuple[Path, Path]:
     """Node.js 22, and the folder with the peer's program and what its package.json names."""
-    folder = _INSTALLED / name
+    folder = INSTALLED / name
     wanted = PEERS / name / "package.json"
     if not _is_there(folder, wanted):
         if shutil.which("npm") is None:

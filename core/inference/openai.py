@@ -227,11 +227,12 @@ class _Out:
 def _client_of(url: str, http: httpx2.AsyncClient, silence_seconds: float) -> "AsyncOpenAI":
     """In a thread: to load it takes half a second. It is told no key, for it would read the environment's others."""
     from openai import AsyncOpenAI  # noqa: PLC0415
-    from openai.resources.chat import completions  # noqa: F401, PLC0415  else it is loaded by the first question
 
     logging.getLogger("openai").setLevel(logging.WARNING)  # whatever OPENAI_LOG says: it logs what is asked
     timeout = httpx2.Timeout(silence_seconds, connect=_CONNECT_SECONDS)
-    return AsyncOpenAI(api_key="in the header", base_url=url, http_client=http, max_retries=0, timeout=timeout)
+    client = AsyncOpenAI(api_key="in the header", base_url=url, http_client=http, max_retries=0, timeout=timeout)
+    client.chat.completions  # noqa: B018  what is behind these names is loaded when they are first looked at
+    return client
 
 
 async def _models(client: "AsyncOpenAI") -> list[str]:

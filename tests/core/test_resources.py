@@ -67,7 +67,7 @@ async def test_resources_are_open_inside_and_know_their_settings(settings: Setti
 
         assert resources.settings == settings
         assert isinstance(resources.clock, SystemClock)
-        assert list(resources.timings) == ["database", "objects", "hub", "limiter", "upstreams"]
+        assert list(resources.timings) == ["database", "objects", "hub", "limiter", "upstreams", "chat"]
 
     assert resources.database.reader.pool.checkedin() == 0  # type: ignore[attr-defined]
 

@@ -217,6 +217,7 @@ def test_bad_value_is_named_on_one_line_and_not_repeated(
         ('{"name": "a", "url": "https://a.example", "headers": {"X": "hunter2\\n"}}', "0.headers: the value of X is"),
         ('{"name": "a", "url": "https://a.example", "headers": {"X Y": "hunter2"}}', "0.headers: a header's name"),
         ('{"name": "Table", "url": "https://a.example"}', "the name table is taken"),
+        ('{"name": "LLM", "url": "https://a.example"}', "the name llm is taken"),
         ('{"name": "a", "url": "https://a.example"}, {"name": "A", "url": "https://b.example"}', "the name a is taken"),
     ],
 )
@@ -230,6 +231,31 @@ def test_carrier_that_cannot_be_used_is_told_on_one_line(
 
     message = str(refused.value)
     assert message.startswith(f"PORTICO_CARRIERS: {fault}")
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("BASE_URL", "https://llm.example/v1?key=hunter2", "paths are put behind it"),
+        ("BASE_URL", "https://llm.example/v1#hunter2", "paths are put behind it"),
+        ("BASE_URL", "ftp://hunter2", "URL scheme should be 'http' or 'https'"),
+        ("API_KEY", "hunter2\n", "is not visible ASCII"),
+        ("API_KEY", "hünter2", "is not visible ASCII"),
+        ("MODEL", "hunter2" * 30, "String should have at most 200 characters"),
+    ],
+)
+def test_model_server_that_cannot_be_used_is_told_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, env_file: Path, name: str, value: str, fault: str
+) -> None:
+    monkeypatch.setenv(f"PORTICO_LLM_{name}", value)
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings(env_file)
+
+    message = str(refused.value)
+    assert message.startswith(f"PORTICO_LLM_{name}: {fault}")
     assert "\n" not in message
     assert "hunter2" not in message
 

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import httpx2
-import openai.resources.chat.completions  # noqa: F401  else the first test waits half a second for it
 import pytest
+from openai import AsyncOpenAI
 from prometheus_client import REGISTRY
 
 from core.inference.chat import ChatModel, Message, ModelFailed, Piece, Tool, UserMessage
@@ -46,6 +46,7 @@ class Case:
         return {outcome: value for outcome, value in found.items() if value}
 
 
+AsyncOpenAI(api_key="none").chat.completions  # noqa: B018  loaded, or the first test would wait for it
 _OUTCOMES = ("ok", "timeout", "failed", "broken", "refused", "paused", "cancelled")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import AnyHttpUrl
 
 from core.context import RequestContext, enter_request, leave_request
 from core.inference.chat import (
@@ -20,13 +21,17 @@ from core.inference.chat import (
     Tool,
     ToolCall,
     Usage,
+    UserMessage,
 )
 from core.inference.completions import body_of
 from core.inference.transport import MOST_BYTES
+from core.settings import ServerSettings, Settings
+from core.tracing import led_by, open_tracing
 from tests.core.inference.conftest import HI, KEY, Case
 from tests.factories.carriers import Behave, replying
 from tests.factories.model_servers import DONE, HELLO, MODEL, ModelServer, call, chunk, finish, text, usage
 from tests.fixtures.application import LogEntries
+from tests.fixtures.collector import collecting
 
 SEARCH = Tool("search", "Finds products.", {"type": "object", "properties": {"q": {"type": "string"}}})
 
@@ -315,6 +320,29 @@ async def test_call_is_in_the_receipt_and_sends_the_trace(case: Case) -> None:
     assert context.notes is not None
     assert context.notes.parts == {"upstream:llm": [1, 0.0]}
     assert case.server.asked[0][0]["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+
+
+async def test_each_try_is_a_part_of_the_trace_and_no_word_is_in_it(case: Case) -> None:
+    secret = "what-was-asked-and-said"
+    case.server.script = [replying(b"", 500), case.server.streaming(text(secret), finish(), usage(5, 7))]
+    with collecting() as collector:
+        async with open_tracing(Settings(server=ServerSettings(otlp_endpoint=AnyHttpUrl(collector.url)))):
+            with led_by(None, "request", "test"):
+                await case.ask([UserMessage(secret)])
+
+    failed, fine = (span for span in collector.spans if span.name == "chat")
+    assert (failed.kind, failed.failed, fine.failed) == ("client", True, False)
+    assert fine.values == {
+        "server.address": "127.0.0.1",
+        "portico.upstream": "llm",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": MODEL,
+        "gen_ai.usage.input_tokens": 5,
+        "gen_ai.usage.output_tokens": 7,
+    }
+    assert case.server.asked[1][0]["traceparent"].split("-")[1:3] == [fine.trace_id, fine.id]
+    assert secret.encode() not in collector.bytes
+    assert KEY.encode() not in collector.bytes
 
 
 async def test_tokens_and_the_first_piece_are_measured(case: Case) -> None:

@@ -11,6 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
 from tests.factories.carriers import a_carrier
+from tests.factories.model_servers import a_model_server
 from tests.fixtures.processes import PORTICO, StartProcess
 from tests.gateway.cli.running import CLOSED, portico, refused, use
 
@@ -203,6 +204,44 @@ async def test_doctor_reaches_the_proxy_that_carriers_are_behind(
     assert result.exit_code == 0, result.output
     assert f"127.0.0.1:{proxy.port} connects" in result.stdout.splitlines()[-1]
     assert "sesame-4711" not in result.output
+
+
+async def test_doctor_asks_the_model_server_for_its_models_and_nothing_else(
+    sqlite_database_url: str, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(sqlite_database_url, monkeypatch)
+    monkeypatch.setenv("PORTICO_ENVIRONMENT", "production")  # where a server of our own may be on our own network
+    monkeypatch.setenv("PORTICO_LLM_API_KEY", "sesame-4711")
+
+    async def said(address: str, model: str = "") -> str:
+        monkeypatch.setenv("PORTICO_LLM_BASE_URL", address)
+        monkeypatch.setenv("PORTICO_LLM_MODEL", model)
+        result = await asyncio.to_thread(portico, "doctor")
+        assert result.exit_code == (0 if result.stdout.splitlines()[-1].startswith("ok") else 1)
+        assert "sesame-4711" not in result.output
+        return result.stdout.splitlines()[-1]
+
+    async with a_model_server() as server:
+        lines = [
+            await said(server.url),
+            await said(server.url, "small-1"),
+            await said(server.url, "large"),
+            await said(f"http://me:sesame-4711@127.0.0.1:{free_port}/v1"),
+        ]
+        server.models = {"data": [{"id": "a"}, {"id": "b"}]}
+        lines.append(await said(server.url))
+        server.models = "sesame-4711"
+        lines.append(await said(server.url))
+
+    assert lines == [
+        "ok    model server   127.0.0.1 runs small-1",
+        "ok    model server   127.0.0.1 runs small-1",
+        "FAIL  model server   there is no large; its models are small-1",
+        "FAIL  model server   The model is not available: failed: ConnectError",
+        "FAIL  model server   PORTICO_LLM_MODEL is to name one; its models are a, b",
+        "FAIL  model server   The model's answer is broken: broken: no list of models",
+    ]
+    assert server.asked == []
 
 
 def test_doctor_refuses_a_bad_setting_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
