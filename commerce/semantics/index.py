@@ -16,7 +16,7 @@ from commerce.semantics.sources import model_version
 from core.database import Database
 from core.errors import Unavailable
 from core.hub import Hub
-from core.inference.embedding import DIMENSIONS, MODEL, Embedder, ModelUnavailable, identity
+from core.inference.embedding import DIMENSIONS, MODEL, Embedder, EmbeddingsUnavailable, identity
 from core.inference.provenance import Provenance
 from core.looking import Looking
 from core.single_flight import SingleFlight
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from core.inference.vectors import Few, Matrix, Near
 
 log = structlog.get_logger("portico.semantics")
+# Why nothing is found by meaning, in `Provenance.fallback_reason`.
+NOT_BUILT = "index_not_built"  # the catalogue was not gone through yet
+NOT_WRITTEN = "index_not_written"  # another process of this host is writing its file
+UNAVAILABLE = "index_unavailable"  # the log says why
 _LOOK_SECONDS = 5.0  # where the hub does not reach the process that changed vectors
 _BEFORE_SERVING_SECONDS = 0.2
 _NO_MODEL_SECONDS = 60.0
@@ -70,7 +74,7 @@ class SemanticIndex(Looking):
     ) -> None:
         super().__init__("semantics", hub, TOPIC, look_seconds)
         self.on_changed: Callable[[], None] = lambda: None
-        self.why_not: str | None = "the index has not been looked at yet"
+        self.why_not: str | None = NOT_BUILT
         self.provenance = _UNKNOWN
         self._database = database
         self._files = MatrixFiles(folder)
@@ -107,7 +111,7 @@ class SemanticIndex(Looking):
             return _BEFORE_SERVING_SECONDS
         try:
             return await super()._turn()
-        except ModelUnavailable as error:
+        except EmbeddingsUnavailable as error:
             log.warning("no_model", reason=str(error))
             return _NO_MODEL_SECONDS
 
@@ -116,10 +120,11 @@ class SemanticIndex(Looking):
             try:
                 await self.look()
             except Unavailable as error:
-                self.why_not = error.title.lower()
+                log.warning("index_unavailable", reason=str(error))
+                self.why_not = UNAVAILABLE
             except OSError as error:
                 log.warning("index_unreadable", reason=str(error))
-                self.why_not = "the file of the index cannot be read or written"
+                self.why_not = UNAVAILABLE
 
     async def _look(self) -> None:
         if self._embedder is None:
@@ -129,10 +134,10 @@ class SemanticIndex(Looking):
         before = self._searched.version if self._searched is not None else None
         if state.model != self._model or not state.complete:
             self._searched = None
-            self.why_not = "the index of meanings is not built yet"
+            self.why_not = NOT_BUILT
         else:
             self._searched = await self._renewed(state)
-            self.why_not = None if self._searched is not None else "the index of meanings is being written"
+            self.why_not = None if self._searched is not None else NOT_WRITTEN
         self._looked = True
         if before != (self._searched.version if self._searched is not None else None):
             self.on_changed()

@@ -15,7 +15,7 @@ from commerce.semantics.sources import model_version
 from commerce.semantics.updating import Updater
 from core.database import ReadSession
 from core.eventlog import EventLog
-from core.inference.embedding import ModelUnavailable
+from core.inference.embedding import EmbeddingsUnavailable
 from core.inference.embedding_worker import embed_many
 from core.jobs.jobs import Jobs
 from core.jobs.registry import job, queue
@@ -84,7 +84,7 @@ class VectorFeeder:
         """Asks for a job where there is something to do and none is on its way. When it is to be called again."""
         try:
             model = await asyncio.to_thread(model_version)
-        except ModelUnavailable as error:
+        except EmbeddingsUnavailable as error:
             log.warning("no_vectors", reason=str(error))
             return _AGAIN_SECONDS
         async with self._resources.database.read() as session:

@@ -3,6 +3,7 @@
 What is shown is read from the database now: the index only says what to look at.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from commerce.catalog.filters import ProductFilter, SortName
 from commerce.catalog.reading import CatalogReader
 from commerce.semantics.fusion import Reason, fused
 from commerce.semantics.index import SemanticIndex
+from core.inference.metrics import count_answer
 from core.inference.provenance import Provenance
 from core.pagination import Page
 from core.projections.items import Item
@@ -46,12 +48,14 @@ class SemanticSearch:
 
     async def find(self, query: str, *, limit: int) -> Found:
         """Products on sale, the best first. Two statements. Where there is no index, words alone answer."""
-        near = [each.id for each in await self._index.nearest(query, _LOOKED_AT) if each.score >= _FAR]
+        started = time.perf_counter()
+        near = await self._near(query, _FAR)
         provenance = replace(self._index.provenance, fallback_reason=self._index.why_not)
         words = await self._reader.page(ProductFilter(q=query), None, page=1, size=_LOOKED_AT, only_keys=True)
         ranked = fused([item.id for item in words.items], near)
         items = await self._reader.among([each.id for each in ranked[: 2 * limit]], ProductFilter())
         hits = [Hit(items[each.id], each.score, each.reason) for each in ranked if each.id in items]
+        count_answer(provenance, time.perf_counter() - started)
         return Found(provenance, hits[:limit])
 
     async def page(
@@ -71,13 +75,17 @@ class SemanticSearch:
 
     async def nearest(self, query: str, wanted: ProductFilter) -> list[str]:
         """Ids of those that meet the conditions, whatever words they have; none where nothing is close. A statement."""
-        near = [each.id for each in await self._index.nearest(query, _LOOKED_AT) if each.score >= _CLOSE]
+        near = await self._near(query, _CLOSE)
         fitting = await self._reader.among(near, wanted, only_keys=True)
         return [each for each in near if each in fitting]
 
+    async def _near(self, query: str, least: float) -> list[str]:
+        """Ids, also of such as are not on sale; the nearest first."""
+        return [each.id for each in await self._index.nearest(query, _LOOKED_AT) if each.score >= least]
+
     async def _more(self, wanted: ProductFilter, found: Page[Item]) -> dict[str, Item]:
         """By id, the nearest first; without those that words found."""
-        near = [each.id for each in await self._index.nearest(wanted.q or "", _LOOKED_AT) if each.score >= _CLOSE]
+        near = await self._near(wanted.q or "", _CLOSE)
         if not near:
             return {}
         named = found.items

@@ -30,11 +30,11 @@ _WEIGHTS, _TOKENIZER = "weights/l2_supercat_256.safetensors", "tokenizers/l2_sup
 _TENSOR = "embedding.weight"
 
 
-class ModelUnavailable(Unavailable):
-    """A model cannot be loaded on this server. Something simpler answers where that is possible."""
+class EmbeddingsUnavailable(Unavailable):
+    """The vectors of words cannot be loaded on this server. Something simpler answers where that is possible."""
 
-    code = "model_unavailable"
-    title = "Model unavailable"
+    code = "embeddings_unavailable"
+    title = "Embeddings unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class ModelFiles:
 
 
 def model_files() -> ModelFiles:
-    """Raises ModelUnavailable."""
+    """Raises EmbeddingsUnavailable."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise ModelUnavailable(f"the package {_PACKAGE} is not installed")
+        raise EmbeddingsUnavailable(f"the package {_PACKAGE} is not installed")
     folder = Path(spec.origin).parent
     return ModelFiles(folder / _WEIGHTS, folder / _TOKENIZER)
 
@@ -55,7 +55,7 @@ def model_files() -> ModelFiles:
 @cache
 def identity() -> Provenance:
     """Which model this process has, by the content of both files. Reads 18 MB the first time: call it in a thread.
-    Raises ModelUnavailable.
+    Raises EmbeddingsUnavailable.
     """
     files = model_files()
     digest = hashlib.sha256()
@@ -64,7 +64,7 @@ def identity() -> Provenance:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     except OSError as error:
-        raise ModelUnavailable(f"{MODEL} cannot be read: {error.strerror}") from error
+        raise EmbeddingsUnavailable(f"{MODEL} cannot be read: {error.strerror}") from error
     return Provenance(MODEL, version(_PACKAGE), f"sha256:{digest.hexdigest()}")
 
 
@@ -72,7 +72,7 @@ class Embedder:
     """Per process, for any number of threads. Its weights are mapped from their file, which all processes share."""
 
     def __init__(self, files: ModelFiles | None = None) -> None:
-        """Takes 50 ms. Raises ModelUnavailable."""
+        """Takes 50 ms. Raises EmbeddingsUnavailable."""
         from tokenizers import Tokenizer  # noqa: PLC0415  heavy, as numpy
 
         files = files or model_files()
@@ -80,7 +80,7 @@ class Embedder:
             tokenizer: Any = Tokenizer.from_file(str(files.tokenizer))
             self._weights = _mapped(files.weights)
         except Exception as error:  # the tokenizer raises nothing narrower
-            raise ModelUnavailable(f"{MODEL} cannot be loaded: {type(error).__name__}: {error}") from error
+            raise EmbeddingsUnavailable(f"{MODEL} cannot be loaded: {type(error).__name__}: {error}") from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer

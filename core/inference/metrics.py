@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from core.inference.provenance import Provenance
+
 ANSWERS = Counter(
     "portico_model_answers_total",
     "Answers asked of a model, by why something simpler gave them: `none` where the model did.",
@@ -28,3 +30,10 @@ TRAINED = Gauge(
     ("model",),
     multiprocess_mode="livemin",
 )
+
+
+def count_answer(by: Provenance, seconds: float, model: str | None = None) -> None:
+    """`model`: that was asked, where another answered."""
+    name = model or by.model
+    ANSWERS.labels(name, by.fallback_reason or "none").inc()
+    SECONDS.labels(name).observe(seconds)

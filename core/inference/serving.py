@@ -89,8 +89,7 @@ class Serving(Generic[T]):
 
     def answered(self, by: Provenance, seconds: float) -> None:
         """Counts an answer, whoever gave it."""
-        metrics.ANSWERS.labels(self.kind.name, by.fallback_reason or "none").inc()
-        metrics.SECONDS.labels(self.kind.name).observe(seconds)
+        metrics.count_answer(by, seconds, self.kind.name)
 
     def compare(self, answer: Callable[[T], R], served: R, agree: Callable[[R, R], bool]) -> None:
         """Has the shadow answer too, in a thread, and counts whether that is as good as what was `served`. One at a

@@ -10,8 +10,9 @@ from core.projections.items import array
 from core.web.responses import json_response
 from public_api.auth import PrincipalDep
 from public_api.catalog.dependencies import SearchDep
+from public_api.provenance import answer
 from public_api.routing import public_router
-from public_api.semantics.schemas import SemanticAnswer, SemanticQuery, model_answer
+from public_api.semantics.schemas import SemanticAnswer, SemanticQuery
 
 router = public_router(tags=["Search"])
 
@@ -29,7 +30,7 @@ async def search_semantic(
 
 
 def _body(found: Found) -> str:
-    head = model_answer(new_id("ans"), found.provenance).model_dump_json()
+    head = answer(new_id("ans"), found.provenance).model_dump_json()
     items = array(
         f'{{"product":{hit.item.json},"score":{round(hit.score, 6)},"reason":"{hit.reason}"}}' for hit in found.hits
     )

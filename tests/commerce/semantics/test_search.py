@@ -121,7 +121,7 @@ async def test_without_an_index_words_answer_and_it_says_so(
     assert products
     assert [hit.reason for hit in answer.hits] == ["words"]
     assert answer.provenance.fallback
-    assert answer.provenance.fallback_reason == "the index of meanings is not built yet"
+    assert answer.provenance.fallback_reason == "index_not_built"
     assert await listed(search, q="shoes") == ([], 0)
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.inference.embedding import DIMENSIONS, MAX_TEXT, Embedder, ModelFiles, ModelUnavailable, identity, model_files
+from core.inference.embedding import (
+    DIMENSIONS,
+    MAX_TEXT,
+    Embedder,
+    EmbeddingsUnavailable,
+    ModelFiles,
+    identity,
+    model_files,
+)
 from core.inference.embedding_worker import embed_many
 from core.inference.vectors import quantise
 from core.workers.pool import Workers
@@ -64,12 +72,12 @@ def test_weights_that_are_none_are_refused(tmp_path: Path, data: bytes) -> None:
     weights = tmp_path / "weights"
     weights.write_bytes(data)
 
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+    with pytest.raises(EmbeddingsUnavailable, match="cannot be loaded"):
         Embedder(ModelFiles(weights, model_files().tokenizer))
 
 
 def test_tokenizer_that_is_missing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+    with pytest.raises(EmbeddingsUnavailable, match="cannot be loaded"):
         Embedder(ModelFiles(model_files().weights, tmp_path / "nothing"))
 
 

@@ -70,7 +70,7 @@ async def test_without_an_index_words_answer_and_the_answer_says_so(client: http
     answer = (await client.get(SEARCH, params={"q": "boots"})).json()
 
     assert boots.head.status == "active"
-    assert (answer["fallback"], answer["fallback_reason"]) == (True, "the index of meanings is not built yet")
+    assert (answer["fallback"], answer["fallback_reason"]) == (True, "index_not_built")
     assert [(each["product"]["handle"], each["reason"]) for each in answer["items"]] == [("boots", "words")]
 
 
