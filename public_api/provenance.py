@@ -22,8 +22,8 @@ class Answer(BaseModel):
     features_as_of: datetime | None = Field(description="The newest that the model learned from.")
     fallback: bool = Field(description="Whether something simpler answers than the trained model.")
     fallback_reason: str | None = Field(
-        description="Why it does: `no_model`, `model_too_old`, `cold_product` for one that was not ordered enough; of the "
-        "search by meaning `index_not_built`, `index_not_written` and `index_unavailable`.",
+        description="Why it does: `no_model`, `model_too_old`, `cold_product` for one that was not ordered enough; of "
+        "the search by meaning `index_not_built`, `index_not_written` and `index_unavailable`.",
         examples=["cold_product"],
     )
 
