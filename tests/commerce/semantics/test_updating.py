@@ -84,16 +84,19 @@ async def test_only_what_means_something_else_is_embedded_again(
     database: Database, catalogue: Catalogue, products: dict[str, Product]
 ) -> None:
     await updated(database)
-    before, version = await vectors(database), (await state_of(database)).version
+    before, began = await vectors(database), await state_of(database)
 
     await catalogue.update(products["kettle"], variants=(a_variant(price=1),))
     dearer = await updated(database)
-    unchanged = (await state_of(database)).version
+    unchanged = await state_of(database)
     await catalogue.update(products["kettle"], title="Copper Teapot")
     renamed = await updated(database)
 
-    assert (sum(each.embedded for each in dearer), unchanged) == (0, version)
+    assert sum(each.embedded for each in dearer) == 0
+    assert (unchanged.version, unchanged.filling) == (began.version, began.filling)  # nothing was begun anew
+    assert unchanged.position > began.position
     assert sum(each.embedded for each in renamed) == 1
+    assert (await state_of(database)).filling == began.filling
     after = await vectors(database)
     assert {each for each in after if after[each] != before[each]} == ids(products["kettle"])
 

@@ -11,6 +11,7 @@ from tests.factories.catalogue import Catalogue
 from tests.factories.clocks import FakeClock
 from tests.factories.meanings import updated
 from tests.fixtures.asgi import Served
+from tests.gateway.response_cache.shop import heard
 
 SEARCH, PRODUCTS = "/public/v1/search/semantic", "/public/v1/products"
 
@@ -92,11 +93,12 @@ async def test_what_is_no_query_is_refused(client: httpx2.AsyncClient, query: st
 
 
 async def test_a_list_that_is_kept_ends_when_the_index_changes(
-    client: httpx2.AsyncClient, index: SemanticIndex, catalogue: Catalogue, resources: Resources
+    served: Served, client: httpx2.AsyncClient, index: SemanticIndex, catalogue: Catalogue, resources: Resources
 ) -> None:
     """The product's own change ends it first, and the vector comes after that."""
     assert handles(await client.get(PRODUCTS, params={"q": "shoes"})) == ["boots"]
     await catalogue.create(handle="sandals", title="Sandals", description="Light footwear for summer.")
+    await heard(served)  # so that nothing but the index ends what is kept
     before = await client.get(PRODUCTS, params={"q": "shoes"})
     kept = await client.get(PRODUCTS, params={"q": "shoes"})
 
