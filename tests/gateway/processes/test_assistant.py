@@ -83,12 +83,12 @@ class Asked:
         self.events = f"{RUNS}/{run_id}/events"
 
 
-async def ask(site: Site, count: int = 1, **headers: str) -> Asked:
-    """Reads so many events and leaves."""
+async def ask(site: Site, headers: dict[str, str] | None = None) -> Asked:
+    """Reads one event and leaves."""
     sent: dict[str, Any] = {**ASKED, "stream": True}
     async with site.here.stream("POST", CHAT, json=sent, headers=headers) as response:
         assert response.status_code == 200, await response.aread()
-        first = await EventSource(response).take(count)
+        first = await EventSource(response).take(1)
         return Asked(response.headers["location"].removesuffix("/events").rpartition("/")[2], first)
 
 
@@ -149,7 +149,7 @@ async def test_answer_of_a_killed_process_ends_as_an_error_and_can_be_retried(si
         site.model.streaming(text("said before "), text("it was "), then="hold"),
         site.model.streaming(text("Whole again."), finish(), usage(1, 1)),
     ]
-    asked = await ask(site, **{"Idempotency-Key": "k1"})
+    asked = await ask(site, {"Idempotency-Key": "k1"})
 
     site.server.end()  # kill -9, of the worker too
     async with event_source(site.there, asked.events) as source:

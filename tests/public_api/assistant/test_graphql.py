@@ -7,7 +7,7 @@ import pytest
 
 from commerce.catalog.entities import Product
 from core.inference.chat import ModelUnavailable
-from tests.factories.chat import a_call
+from tests.factories.chat import Step, a_call
 from tests.fixtures.asgi import Served, client_of
 from tests.graphql_api.subscribing import connected, subscribe, updates
 from tests.public_api.assistant.asking import Desk, Headers
@@ -54,7 +54,7 @@ async def followed(desk: Desk, number: int, headers: Headers | None = None, **va
 @pytest.mark.parametrize("failing", [False, True])
 async def test_subscription_says_what_rest_says(desk: Desk, products: dict[str, Product], failing: bool) -> None:
     said = f"Take the [[{products['rain-jacket'].head.id}]] for $1."
-    answer = [said, ModelUnavailable("gone")] if failing else [said]
+    answer: list[Step] = [said, ModelUnavailable("gone")] if failing else [said]
     desk.scripted([a_call("search_products", query="jacket")], answer)
     async with desk.stream("a jacket") as source:
         await source.rest()
