@@ -1,7 +1,6 @@
 """The built-in model over the demo catalogue: what it names is there, in stock, and costs what it says."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -20,7 +19,7 @@ MARK = "[["
 
 
 @pytest.fixture
-async def demo(sqlite_database: Database) -> AsyncIterator[Database]:
+async def demo(sqlite_database: Database) -> Database:
     await seed_demo(sqlite_database, FakeClock(), "USD")
     return sqlite_database
 

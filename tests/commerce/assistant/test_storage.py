@@ -9,7 +9,7 @@ import pytest
 from commerce.accounts.principal import ANONYMOUS, Principal
 from commerce.assistant import storage
 from commerce.assistant.commands import Ask, Said
-from commerce.assistant.endings import End, Spent, answered, failed
+from commerce.assistant.endings import End, NewEvent, Spent, answered, failed
 from commerce.assistant.entities import Corrections, Run, RunEvent
 from commerce.assistant.errors import RunNotFound, RunOverdue
 from commerce.assistant.feed import RunFeed
@@ -35,7 +35,7 @@ class Book:
 
     async def say(self, run_id: str, *texts: str, runner: str = "here", end: End | None = None) -> None:
         async with self.database.write() as session:
-            said = [("token", {"text": text}) for text in texts]
+            said: list[NewEvent] = [("token", {"text": text}) for text in texts]
             await storage.append(
                 session,
                 run_id,
@@ -44,7 +44,7 @@ class Book:
                 spent=Spent(3, 2),
                 provenance=BY,
                 end=end,
-                now=NOON,  # type: ignore[arg-type]
+                now=NOON,
             )
 
     async def sweep(self, **later: float) -> list[str]:
@@ -125,7 +125,7 @@ async def test_run_whose_lease_is_over_ends_as_interrupted(book: Book) -> None:
     assert (cancelled.number, cancelled.type, cancelled.data["state"]) == (2, "done", "cancelled")
     assert cancelled.data["fallback_reason"] == "model_timeout"
     assert [(await book.run(each)).state for each in ("run_dead", "run_cancelled", "run_alive", "run_done")] == [
-        "error", "cancelled", "running", "done",
+        "error", "cancelled", "queued", "done",
     ]  # fmt: skip
     with pytest.raises(LostRun):  # a process that was only frozen says no more
         await book.say("run_dead", "I am back")
