@@ -82,6 +82,7 @@ class Answering:
         self, messages: Sequence[Message], tools: Sequence[Tool], tape: Tape, meter: Meter, deadline: float
     ) -> tuple[str, list[ToolCall], FinishReason]:
         said, calls = "", list[ToolCall]()
+        ended: FinishReason | None = None
         pieces: AsyncGenerator[object, None] = self._model.stream(messages, tools, deadline=deadline)
         try:
             async with aclosing(pieces):
@@ -98,11 +99,13 @@ class Answering:
                             calls.append(piece)
                         case Ended(reason, usage):
                             await meter.settle(usage)
-                            return said, calls, reason
+                            ended = reason
         except BaseException:
             meter.count()
             raise
-        raise ModelMalformed("the model's answer has no end")
+        if ended is None:
+            raise ModelMalformed("the model's answer has no end")
+        return said, calls, ended
 
     async def _answered(self, call: ToolCall, place: int) -> ToolMessage:
         """A call that cannot be carried out is told to the model, which may do better."""

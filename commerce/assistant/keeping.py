@@ -25,7 +25,7 @@ class Pace:
 
     lease: timedelta = timedelta(seconds=20)
     renew: float = 5.0
-    look: float = 0.5
+    look: float = 0.25  # with the way to the database, a cancelled run ends within a second
 
 
 class Cancellable(Protocol):
@@ -64,7 +64,8 @@ class Keeping(Periodic):
             await self._renew()
             await self._sweep()
             self._due = now + self._pace.renew
-        return self._pace.look if self._running else self._pace.renew
+        left = max(0.0, self._due - now)
+        return min(self._pace.look, left) if self._running else left
 
     async def _cancel(self) -> None:
         async with self._resources.database.read() as session:
@@ -77,7 +78,7 @@ class Keeping(Periodic):
     async def _renew(self) -> None:
         if self._running:
             async with self._resources.database.write() as session:
-                await storage.renew(session, self._runner, self._resources.clock.now() + self._pace.lease)
+                await storage.renew(session, list(self._running), self._resources.clock.now() + self._pace.lease)
 
     async def _sweep(self) -> None:
         """Mostly there is none: that is a read."""

@@ -111,9 +111,9 @@ def amounts_in(text: str) -> Iterator[Amount]:
         number = next(name for name in ("marked", "named", "priced", "bare") if found[name])
         start = found.start("priced") if number == "priced" else found.start()
         second = "upto" if found["upto"] else "until" if found["until"] else None
-        yield _amount(start, found.end(number) if second else found.end(), value_of(found[number]), mark)
+        yield _amount(start, found.end(number) if second else found.end(), value_of(found[number], mark), mark)
         if second:
-            yield _amount(found.start(second), found.end(second), value_of(found[second]), mark)
+            yield _amount(found.start(second), found.end(second), value_of(found[second], mark), mark)
 
 
 def _amount(start: int, end: int, value: Decimal, mark: str) -> Amount:
@@ -126,13 +126,15 @@ def _amount(start: int, end: int, value: Decimal, mark: str) -> Amount:
     return Amount(start, end, value, frozenset((mark.upper(),)) if mark else frozenset())
 
 
-def value_of(number: str) -> Decimal:
-    """Of what `NUMBER` finds. A separator with three digits behind it is one of thousands, any other of decimals."""
+def value_of(number: str, code: str = "") -> Decimal:
+    """Of what `NUMBER` finds. A separator with three digits behind it is one of thousands, any other of decimals; but
+    in a currency that has three.
+    """
     thousands = number.lower().endswith("k")
     plain = re.sub(r"[' \u00a0\u202f]", "", number.rstrip("kK"))
     whole, decimals = plain, ""
     last = max(plain.rfind("."), plain.rfind(","))
-    if last >= 0 and len(plain) - last - 1 != 3:  # noqa: PLR2004
+    if last >= 0 and (len(plain) - last - 1 != 3 or exponent(code.upper()) == 3):  # noqa: PLR2004
         whole, decimals = plain[:last], plain[last + 1 :]
     value = Decimal(f"{re.sub('[.,]', '', whole) or 0}.{decimals or 0}")
     return value * 1000 if thousands else value

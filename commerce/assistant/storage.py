@@ -89,11 +89,10 @@ async def ask_to_cancel(session: WriteSession, run_id: str) -> None:
     announce(session, CANCELS)
 
 
-async def renew(session: WriteSession, runner: str, until: datetime) -> None:
-    """The lease of all that the process runs."""
-    await session.execute(
-        update(RunRow).where(RunRow.runner == runner, RunRow.state.in_(_ALIVE)).values(lease_until=until)
-    )
+async def renew(session: WriteSession, run_ids: Collection[str], until: datetime) -> None:
+    """The lease of what the process runs, and not of what it could not end."""
+    alive = RunRow.id.in_(run_ids), RunRow.state.in_(_ALIVE)
+    await session.execute(update(RunRow).where(*alive).values(lease_until=until))
 
 
 async def sweep(session: WriteSession, now: datetime) -> list[str]:

@@ -54,6 +54,7 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     (
         alive,
         found,
+        answered,
         created,
         conditional,
         transferred,
@@ -74,6 +75,8 @@ def test_tour_of_the_readme_works_as_pasted(reader: tuple[Path, str]) -> None:
     assert '"status":"ready"' in alive
     assert '"title":"Fellside Fleece Jacket"' in found
     assert '{"data":{"products":{"nodes":[{"title":' in found
+    assert re.findall(r"^event: (\w+)", answered, re.MULTILINE)[-1] == "done"
+    assert '"title":"Fellside Fleece Jacket","price":{"amount":5900,"currency":"USD"},"available":true' in answered
     assert created.startswith("HTTP/1.1 201 Created")
     assert '"handle":"tour-mug"' in created
     assert conditional.startswith("HTTP/1.1 304 Not Modified")
