@@ -30,6 +30,7 @@ from public_api.deprecated import deprecations
 from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
 from public_api.events import stream as event_stream
+from public_api.forecast import endpoints as forecast
 from public_api.jobs import endpoints as jobs
 from public_api.media import endpoints as media
 from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
@@ -52,6 +53,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         imports.router,
         endpoints.router,
         recommendations.router,
+        forecast.router,
         media.router,
         order_export.router,
         orders.router,
