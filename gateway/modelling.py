@@ -17,9 +17,10 @@ async def modelling(resources: Resources, serving: asyncio.Event) -> AsyncIterat
         await serving.wait()
         if ending.is_set():
             return
-        from commerce.recommendations.serving import RECOMMENDATIONS  # noqa: PLC0415  not needed before
+        from commerce.training.trainers import KINDS  # noqa: PLC0415  not needed before
 
-        resources.models.serving(RECOMMENDATIONS)
+        for kind in KINDS.values():
+            resources.models.serving(kind)
         async with resources.models:
             await ending.wait()
 

@@ -32,6 +32,7 @@ from public_api.errors import problem_renderer
 from public_api.events import endpoints as events
 from public_api.events import stream as event_stream
 from public_api.feedback import endpoints as feedback
+from public_api.forecast import endpoints as forecast
 from public_api.jobs import endpoints as jobs
 from public_api.media import endpoints as media
 from public_api.media.receiving import MAX_BODY_BYTES as MAX_IMAGE_BODY_BYTES
@@ -56,6 +57,7 @@ VERSIONS: dict[str, Sequence[APIRouter]] = {
         endpoints.router,
         recommendations.router,
         semantics.router,
+        forecast.router,
         media.router,
         order_export.router,
         orders.router,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from commerce.training.trainers import ModelName, train
+from commerce.training.trainers import ModelName, Way, train
 from core.inference.artifacts import Role
 from core.jobs.registry import Tick, job, queue, scheduled
 from core.jobs.run import JobCancelled, JobRun
@@ -15,6 +15,7 @@ TRAINING = queue("training", per_process=1, overall=1).name  # each takes a core
 
 class TrainModel(BaseModel):
     model: ModelName
+    way: Way = "default"
     role: Role = "current"
 
 
@@ -28,13 +29,18 @@ async def train_model(run: JobRun, args: TrainModel) -> dict[str, Any]:
             raise JobCancelled
         asyncio.run_coroutine_threadsafe(run.progress(done, args.model), loop)
 
-    outcome = await train(run.resources, args.model, tell, role=args.role, transaction=run.transaction)
+    outcome = await train(run.resources, args.model, tell, way=args.way, role=args.role, transaction=run.transaction)
     return outcome.result
 
 
 @scheduled("recommendations.train", cron="11 3 * * *", queue=TRAINING, max_attempts=3)
 async def train_recommendations(run: JobRun, tick: Tick) -> None:
     await _ask(run, TrainModel(model="recommendations"), tick)
+
+
+@scheduled("forecast.train", cron="23 3 * * *", queue=TRAINING, max_attempts=3)
+async def train_forecast(run: JobRun, tick: Tick) -> None:
+    await _ask(run, TrainModel(model="forecast"), tick)
 
 
 async def _ask(run: JobRun, args: TrainModel, tick: Tick) -> None:

@@ -179,6 +179,7 @@ class Models(Looking):
         self._database = database
         self._clock = clock
         self._servings: dict[str, Serving[Any]] = {}
+        self._looking = asyncio.Lock()  # who looks meanwhile would load, and refuse, the same once more
 
     def serving(self, kind: ModelType[T]) -> Serving[T]:
         """The one of this model."""
@@ -193,10 +194,11 @@ class Models(Looking):
 
     async def look(self) -> None:
         """Raises DatabaseUnavailable, ObjectsUnavailable."""
-        async with self._database.read() as session:
-            found = {(each.model, each.role): each for each in await VersionRepository(session).in_use()}
-        for name, serving in list(self._servings.items()):
-            await serving.follow(found.get((name, "current")), found.get((name, "shadow")))
+        async with self._looking:
+            async with self._database.read() as session:
+                found = {(each.model, each.role): each for each in await VersionRepository(session).in_use()}
+            for name, serving in list(self._servings.items()):
+                await serving.follow(found.get((name, "current")), found.get((name, "shadow")))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import contracts, db, doctor, keys, operations, products, serve, users, worker
+from gateway.cli import contracts, db, doctor, keys, models, operations, products, serve, users, worker
 
 app = typer.Typer(
     name="portico",
@@ -15,6 +15,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")
 app.add_typer(operations.app, name="operations")
 app.add_typer(products.app, name="products")
 app.add_typer(users.app, name="users")

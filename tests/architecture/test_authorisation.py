@@ -65,6 +65,8 @@ OPERATIONS = {
     "GET /public/v1/products/export": "anyone",
     "GET /public/v1/products/{id_or_handle}": "anyone",
     "GET /public/v1/products/{id_or_handle}/recommendations": "anyone",
+    "GET /public/v1/products/{id_or_handle}/forecast": "scope reports:read",
+    "POST /public/v1/predict": "scope reports:read",
     "POST /public/v1/products": "scope catalog:write",
     "PATCH /public/v1/products/{product_id}": "scope catalog:write",
     "DELETE /public/v1/products/{product_id}": "scope catalog:write",

@@ -177,6 +177,7 @@ OTHERS = {
     "GET /public/v2/openapi.json",
     "GET /public/v1/products/export",
     "GET /public/v1/products/{id_or_handle}/recommendations",
+    "GET /public/v1/products/{id_or_handle}/forecast",
     "GET /public/v1/orders/export",
     "GET /public/v1/images/{image_id}",
     "GET /public/v1/search/semantic",  # what is on sale, to everybody

@@ -1,0 +1,22 @@
+"""What the forecast refuses."""
+
+from core.errors import FieldError, Invalid, Unavailable
+
+
+class ForecastNotReady(Unavailable):
+    """No forecast was trained yet, or the last one is too old: it needs four weeks of orders, and a night."""
+
+    code = "forecast_not_ready"
+    title = "No forecast yet"
+
+
+class UnknownProducts(Invalid):
+    """Some of the products are not there. `errors` lists their places."""
+
+    code = "unknown_product"
+    title = "Unknown product"
+
+    @classmethod
+    def at(cls, places: list[int]) -> "UnknownProducts":
+        faults = (FieldError(f"/items/{place}/product_id", cls.code, "no product has this id") for place in places)
+        return cls(errors=tuple(faults))
