@@ -4,9 +4,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import JSON, ColumnElement, Row, Select, String, any_, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute
 
 from core.database import Base, ReadSession
+from core.direct import Bind
 from core.pagination import Keyset, Page, Slice
 
 E = TypeVar("E")
@@ -16,6 +19,16 @@ MOST_PARAMETERS = 10_000  # of one statement: PostgreSQL takes 32,767
 def parameter_chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
     """Few enough for one statement."""
     return (values[start : start + MOST_PARAMETERS] for start in range(0, len(values), MOST_PARAMETERS))
+
+
+def among(
+    column: ColumnElement[str] | InstrumentedAttribute[str], name: str, bind: Bind, dialect: str
+) -> ColumnElement[bool]:
+    """Whether it is one of the value of this name, however many these are."""
+    if dialect == "postgresql":
+        return column == any_(bind(name, ARRAY(String())))
+    ids = func.json_each(bind(name, JSON())).table_valued("value")
+    return column.in_(select(ids.c.value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from core.pagination import Keyset, Page
 from core.projections.fields import Shape
 from core.projections.items import Item, ItemSlice, item_of
 from core.projections.listing import Paging, counted, listed, slice_of, total_of
-from core.projections.sql import among
+from core.repository import among
 
 PUBLISHED = ProductRow.status == literal_column("'active'", String())  # what those see who do not see all
 # As far as a total is counted each time that it is asked for. More is counted once for all who ask, in any process.

@@ -7,23 +7,8 @@ spaces between, and SQLite's read nested JSON again. Whatever is NULL must be sa
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    String,
-    Text,
-    any_,
-    case,
-    cast,
-    func,
-    literal_column,
-    select,
-    type_coerce,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
-from sqlalchemy.orm import InstrumentedAttribute
-
-from core.direct import Bind
+from sqlalchemy import ColumnElement, Text, case, cast, func, literal_column, type_coerce
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 Piece = str | ColumnElement[str]  # a constant, or what a row has there
 
@@ -86,13 +71,3 @@ def moment(at: ColumnElement[Any], dialect: str, zone: str = "Z") -> ColumnEleme
 def in_order(item: ColumnElement[str], order: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
     """PostgreSQL's aggregate of items, with commas between."""
     return func.string_agg(item, aggregate_order_by(constant(","), *order), type_=Text())
-
-
-def among(
-    column: ColumnElement[str] | InstrumentedAttribute[str], name: str, bind: Bind, dialect: str
-) -> ColumnElement[bool]:
-    """Whether it is one of the value of this name, however many these are."""
-    if dialect == "postgresql":
-        return column == any_(bind(name, ARRAY(String())))
-    ids = func.json_each(bind(name, JSON())).table_valued("value")
-    return column.in_(select(ids.c.value))

@@ -8,7 +8,7 @@ from graphql.execution.collect_fields import FieldDetails
 from commerce.accounts.principal import Principal
 from core.direct import Bind
 from core.projections.fields import Shape
-from core.projections.sql import among
+from core.repository import among
 from graphql_api.catalog.plans import PRODUCT_KIND, VARIANT_KIND
 from graphql_api.nodes import MOST_NODES
 from graphql_api.orders.plans import ORDER_KIND

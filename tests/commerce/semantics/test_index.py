@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from commerce.catalog.entities import Product
 from commerce.semantics.index import SemanticIndex
-from commerce.semantics.models import SemanticsStateRow
+from commerce.semantics.models import ProductVectorRow, SemanticsStateRow
 from core.database import Database
 from tests.commerce.semantics.conftest import SHOP, NewIndex, numbered
 from tests.factories.catalogue import Catalogue
@@ -186,6 +186,29 @@ async def test_vectors_of_another_model_are_not_searched(
     assert products
     assert await index.nearest("footwear", 3) == []
     assert index.why_not == "index_not_built"
+
+
+async def test_single_vectors_of_another_model_are_in_no_file(
+    database: Database, new_index: NewIndex, products: dict[str, Product]
+) -> None:
+    """As there are while another version of the program begins to make all anew."""
+    await updated(database)
+    boots, kettle = products["boots"].head.id, products["kettle"].head.id
+    async with database.write() as session:
+        of_boots = ProductVectorRow.product_id == boots
+        await session.execute(update(ProductVectorRow).where(of_boots).values(model="another"))
+    index = new_index()
+    await index.look()
+    async with database.write() as session:
+        of_kettle = ProductVectorRow.product_id == kettle
+        await session.execute(update(ProductVectorRow).where(of_kettle).values(model="another", changed=9))
+        await session.execute(update(SemanticsStateRow).values(version=9))
+    await index.look()
+
+    near = {each.id for each in await index.nearest("footwear and kettles", 10)}
+    assert boots not in near
+    assert index._searched is not None
+    assert index._searched.fresh.ids == ()
 
 
 async def test_while_another_process_writes_the_first_file_it_waits(
