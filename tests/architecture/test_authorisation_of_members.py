@@ -46,6 +46,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "order": ("ada", *STAFF, "ada's key", "support's key", "shop key"),
     "order's events": ("ada", *STAFF, "shop key"),
     "room": ("ada", *STAFF, "support's key", "shop key"),
+    "asker": ("ada",),
     "result": (),
 }
 _OWN = "id handle title description vendor status version createdAt updatedAt tags"
@@ -81,6 +82,17 @@ MEMBERS: dict[str, tuple[str, str]] = {
     "OrderUpdate": ("order's events", "id type time order"),
     "SupportMessage": ("room", "id cursor room author to text createdAt"),
     "SupportAuthor": ("room", "id name staff"),
+    "AssistantEvent": ("asker", "runId number type text card result failure"),
+    "AssistantCard": ("asker", "productId handle title price priceRange available url image"),
+    "AssistantCardImage": ("asker", "url alt"),
+    "AssistantResult": (
+        "asker",
+        "state finishReason answerId model version contentHash trainedAt featuresAsOf fallback fallbackReason usage "
+        "corrections",
+    ),
+    "AssistantUsage": ("asker", "promptTokens completionTokens"),
+    "AssistantCorrections": ("asker", "amounts products"),
+    "AssistantFailure": ("asker", "code title detail retryable"),
     "SignedIn": ("result", "accessToken expiresIn refreshToken user"),
     "FieldFault": ("result", "pointer code message"),
     "Refused": ("result", _ERROR),
@@ -112,6 +124,12 @@ ROADS: dict[str, list[str]] = {
     "subscription productUpdates": [f'({_FIRST}, productId: "$mug")'],
     "subscription orderUpdates": [f'({_FIRST}, orderId: "$shipped")'],
     "subscription supportMessages": [f'({_FIRST}, room: "ada-room")'],
+    "subscription assistant": [
+        '(runId: "$run")',
+        '(runId: "$run", after: 1)',
+        '(runId: "$run", after: 2)',
+        '(runId: "$failed_run")',
+    ],
 }
 Member = tuple[str, str]
 
@@ -183,7 +201,7 @@ async def read(served: Served, query: str, headers: dict[str, str]) -> dict[str,
         body = json.loads(text.partition("data: ")[2].partition("\n")[0])
     for error in body.get("errors", ()):
         assert error["extensions"]["code"] in (
-            "unauthenticated", "missing_scope", "not_found", "room_not_found",
+            "unauthenticated", "missing_scope", "not_found", "room_not_found", "assistant_run_not_found",
         ), error  # fmt: skip
     return body.get("data") or {}
 

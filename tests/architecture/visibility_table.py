@@ -193,6 +193,7 @@ OTHERS = {
     "GET /public/v1/webhook-endpoints/{endpoint_id}/deliveries",
     "GET /public/v1/support/rooms",
     "GET /public/v1/support/rooms/{room}/messages",
+    "GET /public/v1/assistant/runs/{run_id}/events",
     "query me",
     "query recommendations",
 }

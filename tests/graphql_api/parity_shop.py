@@ -15,6 +15,12 @@ from commerce.accounts.entities import User
 from commerce.accounts.principal import SCOPES, SCOPES_OF, Principal, Role, Scope
 from commerce.accounts.service import AccountService
 from commerce.accounts.sign_in import SignIn
+from commerce.assistant import storage as runs
+from commerce.assistant.commands import Ask, Said
+from commerce.assistant.endings import NewEvent, Spent, answered, failed
+from commerce.assistant.entities import Card, Corrections
+from commerce.assistant.errors import RunInterrupted
+from commerce.assistant.tape import card_json
 from commerce.audit.models import AuditRow
 from commerce.catalog.entities import Product
 from commerce.orders.commands import CancelOrder, OrderLine, PayOrder, PlaceOrder, ShipOrder
@@ -26,7 +32,9 @@ from commerce.support.service import SupportService
 from core.clock import SystemClock
 from core.database import Base, Database
 from core.eventlog import EventRow
-from core.ids import new_id
+from core.ids import new_id, new_secret_id
+from core.inference.provenance import Provenance
+from core.money import Money
 from core.resources import Resources, open_resources
 from core.settings import Settings
 from gateway.app import create_app
@@ -77,8 +85,9 @@ async def fill(settings: Settings) -> Shop:
         orders = await _add_orders(resources.database, products, people)
         await count_sales(resources.database, FakeClock())
         room = await _add_room(resources, people)
+        answers = await _add_runs(resources, people["ada"])
         headers = await _callers(resources, people)
-        ids = {name: user.id for name, user in people.items()} | orders | room
+        ids = {name: user.id for name, user in people.items()} | orders | room | answers
         for handle, product in products.items():
             ids |= {handle: product.head.id, f"{handle}/variant": product.variants[0].id}
         return Shop(headers, ids)
@@ -139,6 +148,29 @@ async def _add_room(resources: Resources, people: dict[str, User]) -> dict[str, 
             service = SupportService(session, resources.clock, principal=principal)
             message = await service.send(SendMessage("ada-room", text))
     return {"message": message.id}
+
+
+async def _add_runs(resources: Resources, ada: User) -> dict[str, str]:
+    """What Ada asked the assistant: one that has said one thing of each kind, and one that failed."""
+    money, now = Money(100, "USD"), resources.clock.now()
+    card = Card(
+        "prod_1", "mug", "Mug", money, money, money, available=True, url="/mug", image_url="/1", image_alt="A mug"
+    )
+    model = Provenance("m", "1", "sha256:00", trained_at=now, features_as_of=now, fallback_reason="model_timeout")
+    ends = {
+        "run": answered("stop", Spent(1, 1), model, Corrections(1, 1)),
+        "failed_run": failed(RunInterrupted()),
+    }
+    said: list[NewEvent] = [("token", {"text": "Take "}), ("card", card_json(card))]
+    found = {name: new_secret_id("run") for name in ends}
+    async with resources.database.write() as session:
+        for name, run_id in found.items():
+            ask, lease = Ask((Said("user", "a mug"),)), timedelta(minutes=1)
+            await runs.create(session, run_id, ask, _customer(ada).name, runner="none", now=now, lease=lease)
+            events = said if name == "run" else []
+            spent = Spent(1, 1)
+            await runs.append(session, run_id, "none", events, spent=spent, provenance=model, end=ends[name], now=now)
+    return found
 
 
 def _customer(user: User) -> Principal:
