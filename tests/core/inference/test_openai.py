@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -59,6 +60,7 @@ async def test_version_is_what_the_server_says_that_it_runs(case: Case) -> None:
 
 
 async def test_question_is_sent_with_its_bound_and_nothing_else(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    logging.getLogger("openai").setLevel(logging.DEBUG)  # as OPENAI_LOG does
     for name, value in {
         "OPENAI_API_KEY": "sk-theirs",
         "OPENAI_ADMIN_KEY": "sk-theirs",
@@ -66,7 +68,6 @@ async def test_question_is_sent_with_its_bound_and_nothing_else(case: Case, monk
         "OPENAI_ORG_ID": "org-theirs",
         "OPENAI_PROJECT_ID": "project-theirs",
         "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer theirs\nX-Theirs: theirs\nAccept-Encoding: gzip",
-        "OPENAI_LOG": "debug",
         "HTTP_PROXY": "http://theirs.invalid:1",
         "ALL_PROXY": "http://theirs.invalid:1",
     }.items():
@@ -74,6 +75,7 @@ async def test_question_is_sent_with_its_bound_and_nothing_else(case: Case, monk
 
     await case.ask(tools=[SEARCH])
 
+    assert logging.getLogger("openai").level == logging.WARNING
     (headers, body) = case.server.asked[0]
     length = len(json.dumps(body, separators=(",", ":")))
     assert headers == {
@@ -253,6 +255,20 @@ async def test_slow_answer_is_left_at_the_deadline_however_it_goes_on(case: Case
     await case.server.left.wait()
 
 
+async def test_answer_that_has_begun_may_take_all_of_its_time(case: Case) -> None:
+    async def slowly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for part in (*[text("x")] * 15, finish()):
+            writer.write(b"data: " + json.dumps(part).encode() + b"\n\n")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    case.model = case.client(silence_seconds=1)
+    case.server.script = [slowly]
+
+    assert (await case.ask())[1:-1] == [Text("x")] * 15
+
+
 async def test_closing_the_stream_ends_the_call(case: Case) -> None:
     case.server.script = [case.server.streaming(text("Hi"), then="hold")]
 
@@ -383,10 +399,7 @@ async def test_of_several_models_none_is_guessed(case: Case) -> None:
     assert case.server.asked == []
 
 
-async def test_no_secret_is_in_logs_errors_and_reprs(
-    case: Case, log_entries: LogEntries, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_LOG", "debug")
+async def test_no_secret_is_in_logs_errors_and_reprs(case: Case, log_entries: LogEntries) -> None:
     secret = "what-was-asked-and-said"
     server = case.server
     case.model = case.client(url=server.url.replace("http://", f"http://me:{KEY}@"))
@@ -399,7 +412,7 @@ async def test_no_secret_is_in_logs_errors_and_reprs(
     )
     for script in scripts:
         server.script = [script]
-        failure, _ = await case.refusal()
+        failure, _ = await case.refusal([UserMessage(secret)])
         seen += [repr(failure), str(failure), repr(failure.__cause__), str(failure.__cause__)]
         assert failure.__cause__ is not None
         assert failure.__cause__.__cause__ is None
