@@ -228,7 +228,7 @@ def _client_of(url: str, http: httpx2.AsyncClient, silence_seconds: float) -> "A
     """In a thread: to load it takes half a second. It is told no key, for it would read the environment's others."""
     from openai import AsyncOpenAI  # noqa: PLC0415
 
-    logging.getLogger("openai").setLevel(logging.WARNING)  # whatever OPENAI_LOG says: it logs what is asked
+    logging.getLogger("openai").setLevel(logging.WARNING)  # whatever OPENAI_LOG says
     timeout = httpx2.Timeout(silence_seconds, connect=_CONNECT_SECONDS)
     client = AsyncOpenAI(api_key="in the header", base_url=url, http_client=http, max_retries=0, timeout=timeout)
     client.chat.completions  # noqa: B018  what is behind these names is loaded when they are first looked at

@@ -36,9 +36,9 @@ class Case:
     ) -> list[Piece]:
         return await ask(self.model, messages, tools, within=within)
 
-    async def refusal(self, *, within: float = 60) -> tuple[ModelFailed, list[Piece]]:
+    async def refusal(self, messages: Sequence[Message] = HI, *, within: float = 60) -> tuple[ModelFailed, list[Piece]]:
         """How it failed, and what it had said before."""
-        return await refusal(self.model, within=within)
+        return await refusal(self.model, messages, within=within)
 
     def counted(self) -> dict[str, float]:
         """Tries by what became of them."""
@@ -63,11 +63,13 @@ async def ask(
         return [piece async for piece in pieces]
 
 
-async def refusal(model: ChatModel, *, within: float = 60) -> tuple[ModelFailed, list[Piece]]:
+async def refusal(
+    model: ChatModel, messages: Sequence[Message] = HI, *, within: float = 60
+) -> tuple[ModelFailed, list[Piece]]:
     said: list[Piece] = []
     deadline = asyncio.get_running_loop().time() + within
     with pytest.raises(ModelFailed) as refused:  # noqa: PT012  what was said before counts
-        async with aclosing(model.stream(HI, (), deadline=deadline)) as pieces:
+        async with aclosing(model.stream(messages, (), deadline=deadline)) as pieces:
             async for piece in pieces:
                 said.append(piece)  # noqa: PERF401  what came before the failure is kept
     return refused.value, said
