@@ -87,8 +87,10 @@ MEMBERS: dict[str, tuple[str, str]] = {
     "AssistantCardImage": ("asker", "url alt"),
     "AssistantResult": (
         "asker",
-        "state finishReason answerId model version contentHash trainedAt featuresAsOf fallback fallbackReason "
-        + "usage corrections",
+        (
+            "state finishReason answerId model version contentHash trainedAt featuresAsOf fallback fallbackReason "
+            "usage corrections"
+        ),
     ),
     "AssistantUsage": ("asker", "promptTokens completionTokens"),
     "AssistantCorrections": ("asker", "amounts products"),

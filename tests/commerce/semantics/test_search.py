@@ -137,7 +137,7 @@ async def test_without_the_model_words_answer_and_it_says_so(
 
     assert products
     assert [hit.reason for hit in answer.hits] == ["words"]
-    assert answer.provenance.fallback_reason == "model unavailable"
+    assert answer.provenance.fallback_reason == "index_unavailable"
 
 
 async def test_a_search_costs_two_statements_and_a_list_two_more(
