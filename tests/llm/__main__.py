@@ -33,6 +33,7 @@ from core.inference.openai import OpenAIChat, Server
 from core.upstream.client import open_http
 from tests.factories.chat import SCRIPTED, ScriptedModel, a_call
 from tests.llm.server import ModelServer, a_model_server
+from tests.llm.shop import assistant, cancelled_run
 
 _MOST_SECONDS = 300
 _LONG = (UserMessage("Tell me a very long story about a mountain."),)
@@ -143,8 +144,19 @@ async def _free_within_a_second(server: ModelServer, began: float) -> str:
     return f"the server was free {(time.perf_counter() - began) * 1000:.0f} ms later"
 
 
-# The assistant's own checks, through its whole flow, belong before the last.
-CHECKS: tuple[Check, ...] = (protocol, streaming, length, tools, too_long, cancelling, closing, deadline, away)
+CHECKS: tuple[Check, ...] = (
+    protocol,
+    streaming,
+    length,
+    tools,
+    too_long,
+    cancelling,
+    closing,
+    deadline,
+    assistant,
+    cancelled_run,
+    away,
+)
 
 
 async def run(server: ModelServer) -> int:
