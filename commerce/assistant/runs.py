@@ -6,6 +6,7 @@ lease runs out, and any other ends it.
 """
 
 import asyncio
+import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -35,6 +36,7 @@ from core.errors import AppError, Unavailable
 from core.idempotency import Answer, OnceKey
 from core.ids import new_id, new_secret_id
 from core.inference.chat import ChatModel, FinishReason
+from core.inference.metrics import count_answer
 from core.ratelimit import LimitExceeded
 from core.resources import Resources
 
@@ -175,7 +177,7 @@ class Assistant:
         self._keeping.wake()
 
     async def _run(self, running: Running, held: ExitStack) -> None:
-        resources, meter = self._resources, running.meter
+        resources, meter, started = self._resources, running.meter, time.perf_counter()
         currency = resources.settings.shop.currency
         with held:
             answering = Answering(
@@ -191,6 +193,8 @@ class Assistant:
             ) as tape:
                 end = await self._ended(running, answering, tape)
                 self._count(running, answering, end)
+                if end.state == "done" and tape.provenance is not None:
+                    count_answer(tape.provenance, time.perf_counter() - started)
                 try:
                     await tape.close(end)
                 except Unavailable as error:  # the sweep ends it when the database is back

@@ -87,6 +87,20 @@ async def test_answers_fallbacks_and_times_are_counted(
     assert 0 < after["p50_ms"] <= after["p95_ms"]
 
 
+async def test_answers_of_the_assistant_and_of_search_count_too(client: httpx2.AsyncClient, operator: Headers) -> None:
+    asking = {"messages": [{"role": "user", "content": "a warm jacket"}], "stream": False}
+
+    await client.post("/public/v1/assistant/chat", json=asking)
+    before = await shown(client, operator, "builtin")
+    assert (await client.post("/public/v1/assistant/chat", json=asking)).json()["model"] == "builtin"
+    searched = (await client.get("/public/v1/search/semantic?q=warm")).json()
+    after = await shown(client, operator, "builtin")
+
+    assert after["answers"] - before["answers"] == 1
+    assert after["p95_ms"] > 0
+    assert (await shown(client, operator, searched["model"]))["answers"] > 0
+
+
 async def test_feedback_is_told_by_version(client: httpx2.AsyncClient, operator: Headers) -> None:
     for kind in ("shown", "helpful"):
         for version in ("7", "7", "8"):
