@@ -149,4 +149,4 @@ class ModelMalformed(ModelFailed):
     """What the assistant's model sent is not an answer, or ended before it was whole. You may try again."""
 
     code = "model_malformed"
-    title = "The model's answer is broken"
+    title = "Broken answer of a model"

@@ -35,8 +35,9 @@ class Hosts:
         return worker
 
     def files(self) -> list[str]:
-        """All that is on the disks of hosts, but for mails."""
-        return [path.name for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".eml"]
+        """All that is on the disks of hosts, but for mails, and the index that each host makes of the database."""
+        files = [path for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".eml"]
+        return [path.name for path in files if path.parent.name != "semantics"]
 
     def _environment(self, name: str) -> dict[str, str]:
         return self._shared | {"PORTICO_DATA_DIR": str(self._folder / name)}

@@ -26,7 +26,9 @@ def serve(start: StartProcess, **environment: str) -> tuple[Process, str]:
 
 
 def workers_of(server: Process) -> list[psutil.Process]:
-    return [each for each in psutil.Process(server.pid).children(recursive=True) if each.is_running()]
+    """Of images alone: other programs look after other things."""
+    children = psutil.Process(server.pid).children(recursive=True)
+    return [each for each in children if each.is_running() and IMAGES.module in each.cmdline()]
 
 
 def a_writer(start: StartProcess) -> dict[str, str]:
