@@ -239,7 +239,7 @@ async def test_doctor_asks_the_model_server_for_its_models_and_nothing_else(
         "FAIL  model server   there is no large; its models are small-1",
         "FAIL  model server   The model is not available: failed: ConnectError",
         "FAIL  model server   PORTICO_LLM_MODEL is to name one; its models are a, b",
-        "FAIL  model server   The model's answer is broken: broken: no list of models",
+        "FAIL  model server   Broken answer of a model: broken: no list of models",
     ]
     assert server.asked == []
 
