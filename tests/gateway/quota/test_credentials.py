@@ -5,7 +5,9 @@ import pytest
 from httpx2.websockets import WebSocketUpgradeError
 
 from commerce.accounts.key_secrets import new_key_secret
-from core.budget import Own, points_limit
+from commerce.limits.entities import Terms
+from commerce.limits.service import LimitService
+from commerce.limits.subjects import subject_named
 from core.resources import Resources
 from tests.factories.statements import recorded
 from tests.fixtures.application import key_with
@@ -63,11 +65,14 @@ async def test_network_may_not_look_for_ever_new_credentials(served: Served, res
 
 
 async def test_refusal_tells_how_often_the_caller_with_a_limit_of_its_own_may_look(
-    client: httpx2.AsyncClient, resources: Resources
+    served: Served, client: httpx2.AsyncClient, resources: Resources
 ) -> None:
     key = await key_with(resources, "catalog:read")
     key_id = key["Authorization"].split("_")[1]
-    resources.budget.own = {f"api_key:{key_id}": Own(points_limit(6))}
+    async with resources.database.write() as session:
+        limits = LimitService(session, resources.clock, actor="user:ada")
+        await limits.set(subject_named(f"api_key:{key_id}"), Terms(None, 6, "it asks too often", None))
+    await served.state["limits"].look()
     for _ in range(12):
         await client.get(PRODUCTS, headers=key)
 
