@@ -36,7 +36,7 @@ DEAD_SECONDS = 60
 _PROBES = 6
 _SWEEP_SECONDS = 1.0
 _SWEEP_TICKS = 10  # of uvicorn's, in that time
-WARM_TICKS = 100
+WARM_TICKS = 100  # ten seconds: what is loaded late is there, and what first requests make once
 
 
 def let_go_of_the_dead(listener: socket.socket, *, seconds: int = DEAD_SECONDS) -> None:

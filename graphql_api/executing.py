@@ -19,7 +19,7 @@ from graphql_api.loaders import Hold
 T = TypeVar("T")
 _AT_ONCE = 1_000  # more than the doors let in, but for what sockets carry
 _LARGE_AT_ONCE = 1
-_LARGE_POINTS = 100
+_LARGE_POINTS = 100  # more is a page of lists: a thousand objects and ten thousand of the executor's own
 _CHARACTERS = 1_500  # of a body that take what an object takes: to write, to pack and to send
 
 
@@ -29,7 +29,7 @@ def is_small(points: int | None) -> bool:
 
 
 class Turns(Bulkhead):
-    """Per process: who may execute. One at a time while the loop lags; of large ones two at any time, for the objects
+    """Per process: who may execute. One at a time while the loop lags; of large ones one at any time, for the objects
     that all of them hold are what a full garbage collection looks through, and nobody runs meanwhile.
     """
 
