@@ -141,7 +141,7 @@ def root_lifespan(
                         assistant,
                         dashboard,
                         warming(operations, build_schema(production=settings.is_production), serving),
-                        modelling(resources, serving),
+                        modelling(resources, looking, serving),
                         working(resources, tailer, serving, draining),
                         lag.measured(serving),
                         watching(broadcast.tell_queues),

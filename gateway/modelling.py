@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.background import attempt
+from core.database import Database
 from core.resources import Resources
 
 
 @asynccontextmanager
-async def modelling(resources: Resources, serving: asyncio.Event) -> AsyncIterator[None]:
+async def modelling(resources: Resources, looking: Database, serving: asyncio.Event) -> AsyncIterator[None]:
     """From when the server serves until this is left. Before, and where there is none, simpler rules answer."""
     ending = asyncio.Event()
 
@@ -21,6 +22,7 @@ async def modelling(resources: Resources, serving: asyncio.Event) -> AsyncIterat
 
         for kind in KINDS.values():
             resources.models.serving(kind)
+        resources.models.look_at(looking)
         async with resources.models:
             await ending.wait()
 

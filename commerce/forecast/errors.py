@@ -1,13 +1,6 @@
 """What the forecast refuses."""
 
-from core.errors import FieldError, Invalid, Unavailable
-
-
-class ForecastNotReady(Unavailable):
-    """No forecast was trained yet, or the last one is too old: it needs four weeks of orders, and a night."""
-
-    code = "forecast_not_ready"
-    title = "No forecast yet"
+from core.errors import FieldError, Invalid
 
 
 class UnknownProducts(Invalid):

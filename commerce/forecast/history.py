@@ -1,5 +1,6 @@
 """What was sold by product and day: the table that forecasts learn from."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -60,24 +61,27 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-async def read_history(database: Database, now: datetime) -> History:
-    """Up to yesterday; from the shop's first order on where that is less than the window ago. Not of cancelled orders,
-    and of products that are there still.
+async def read_history(
+    database: Database, now: datetime, *, days: int = WINDOW_DAYS, only: Collection[str] | None = None
+) -> History:
+    """Up to yesterday; from the shop's first order on where that is fewer `days` ago. Not of cancelled orders, and of
+    products that are there still: `only` these.
     """
     last_day = now.astimezone(UTC).date() - timedelta(days=1)
-    since = midnight(last_day - timedelta(days=WINDOW_DAYS - 1))
+    since = midnight(last_day - timedelta(days=days - 1))
     async with database.read_report() as session:
-        return await _read(session, since, last_day)
+        return await _read(session, since, last_day, only)
 
 
-async def _read(session: ReadSession, since: datetime, last_day: date) -> History:
-    sold = (
+async def _read(session: ReadSession, since: datetime, last_day: date, only: Collection[str] | None) -> History:
+    placed = (
         OrderRow.placed_at >= since,
         OrderRow.placed_at < midnight(last_day + timedelta(days=1)),
         OrderRow.state != "cancelled",
     )
-    first = await session.scalar(select(func.min(OrderRow.placed_at)).where(*sold))
+    first = await session.scalar(select(func.min(OrderRow.placed_at)).where(*placed))
     first_day = first.date() if first is not None else last_day
+    sold = placed if only is None else (*placed, OrderLineRow.product_id.in_(only))
     products = await _products(session, sold)
     ids = sorted(products)
     place = {product_id: number for number, product_id in enumerate(ids)}

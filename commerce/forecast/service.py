@@ -4,58 +4,55 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, timedelta
+from typing import TYPE_CHECKING
 
 from commerce.forecast.entities import Asked, Bands, Day, Forecaster, Forecasts, ProductForecast
-from commerce.forecast.errors import ForecastNotReady
 from commerce.forecast.serving import BASELINE, FORECAST
 from core.clock import Clock
-from core.inference.provenance import Provenance
-from core.inference.serving import Models
+from core.database import Database
+from core.inference.serving import Loaded, Models
 from core.threads import in_thread
 
-_RETRY_SECONDS = 3600  # models are trained each night
+if TYPE_CHECKING:
+    from commerce.forecast.naive import Naive
+
 _AGREE = 0.5  # of the served interval's width: a shadow's median is within it, or by it
 
 
 class ForecastService:
-    """Per request. Asks nobody but the models in memory, and counts in a thread."""
+    """Per request. Asks nobody but the models in memory, and counts in a thread. Where there is not even the yardstick,
+    three statements make it of what was sold of these products.
+    """
 
-    def __init__(self, models: Models, clock: Clock) -> None:
+    def __init__(self, database: Database, models: Models, clock: Clock) -> None:
+        self._database = database
         self._trained = models.serving(FORECAST)
         self._baseline = models.serving(BASELINE)
         self._clock = clock
 
     async def forecast(self, asked: Sequence[Asked]) -> Forecasts:
-        """From tomorrow on: of today, in UTC, a part is over. Raises ForecastNotReady."""
+        """From tomorrow on: of today, in UTC, a part is over. Raises DatabaseUnavailable."""
         started = time.perf_counter()
-        model, by = self._model()
-        first = self._clock.now().astimezone(UTC).date() + timedelta(days=1)
-        items = await in_thread(_forecast, model, asked, first)
+        trained = self._trained.current()
+        baseline = self._baseline.current() or await self._baseline_of_orders(asked)
+        by = trained.provenance() if trained is not None else baseline.provenance(self._trained.absence)
+        model = trained.model if trained is not None else baseline.model
+        weeks, first = baseline.model, self._clock.now().astimezone(UTC).date() + timedelta(days=1)
+        items = await in_thread(_forecast, _with(weeks, model), asked, first)
         self._trained.answered(by, time.perf_counter() - started)
-        if not by.fallback:
-            self._trained.compare(lambda other: _forecast(self._complete(other), asked[:1], first), items[:1], _agree)
+        if trained is not None:
+            self._trained.compare(lambda other: _forecast(_with(weeks, other), asked[:1], first), items[:1], _agree)
         return Forecasts(by, items)
 
-    def _model(self) -> tuple[Forecaster, Provenance]:
-        trained, baseline = self._trained.current(), self._baseline.current()
-        if trained is not None and (model := self._completed(trained.model)) is not None:
-            return model, trained.provenance()
-        if baseline is None:
-            raise ForecastNotReady(retry_after_seconds=_RETRY_SECONDS)
-        return baseline.model, baseline.provenance(self._trained.absence)
+    async def _baseline_of_orders(self, asked: Sequence[Asked]) -> Loaded["Naive"]:
+        from commerce.forecast.untrained import baseline_of_orders  # noqa: PLC0415  numpy
 
-    def _complete(self, model: Forecaster) -> Forecaster:
-        found = self._completed(model)
-        if found is None:
-            raise ForecastNotReady
-        return found
+        return await baseline_of_orders(self._database, self._clock, {each.product_id for each in asked})
 
-    def _completed(self, model: Forecaster) -> Forecaster | None:
-        """With the weeks that it reads, where it keeps none itself; None where there are none."""
-        if not hasattr(model, "naive"):
-            return model
-        baseline = self._baseline.current()
-        return replace(model, naive=baseline.model) if baseline is not None else None  # type: ignore[type-var]
+
+def _with(weeks: "Naive", model: Forecaster) -> Forecaster:
+    """The model with the weeks that it reads, where it keeps none itself."""
+    return replace(model, naive=weeks) if hasattr(model, "naive") else model  # type: ignore[type-var]
 
 
 def _forecast(model: Forecaster, asked: Sequence[Asked], first: date) -> tuple[ProductForecast, ...]:

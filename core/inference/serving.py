@@ -176,7 +176,7 @@ class Models(Looking):
     ) -> None:
         super().__init__("models", hub, MODELS, look_seconds)
         self.artifacts = Artifacts(database, objects, clock)
-        self._database = database
+        self._looked_at = database
         self._clock = clock
         self._servings: dict[str, Serving[Any]] = {}
         self._looking = asyncio.Lock()  # who looks meanwhile would load, and refuse, the same once more
@@ -192,10 +192,14 @@ class Models(Looking):
         """The version of each that this process has; None where it has none."""
         return {name: serving.version for name, serving in self._servings.items()}
 
+    def look_at(self, database: Database) -> None:
+        """From now on the connections of `database` are looked with: not those which requests wait for."""
+        self._looked_at = database
+
     async def look(self) -> None:
         """Raises DatabaseUnavailable, ObjectsUnavailable."""
         async with self._looking:
-            async with self._database.read() as session:
+            async with self._looked_at.read() as session:
                 found = {(each.model, each.role): each for each in await VersionRepository(session).in_use()}
             for name, serving in list(self._servings.items()):
                 await serving.follow(found.get((name, "current")), found.get((name, "shadow")))

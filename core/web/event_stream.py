@@ -20,6 +20,23 @@ _HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would keep events back
 }
 
+# How OpenAPI tells of such an answer: by its events, in 3.2's word, which readers of 3.1 pass over.
+DESCRIPTION = {
+    "content": {
+        "text/event-stream": {
+            "itemSchema": {
+                "type": "object",
+                "properties": {
+                    "event": {"type": "string"},
+                    "id": {"type": "string"},
+                    "data": {"type": "string", "contentMediaType": "application/json"},
+                    "retry": {"type": "integer", "minimum": 0},
+                },
+            }
+        }
+    }
+}
+
 
 def joined(frames: Iterable[bytes]) -> Iterator[bytes]:
     """As few chunks as possible, none of which is much larger than 64 KiB."""

@@ -24,7 +24,7 @@ from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused, OnceKe
 from core.inference.chat import ModelFailed
 from core.streams.places import TooManyStreams
 from core.web.dependencies import BroadcastDep, ClientAddressDep, ResourcesDep
-from core.web.event_stream import EventStreamResponse
+from core.web.event_stream import DESCRIPTION, EventStreamResponse
 from core.web.idempotency import InvalidIdempotencyKey, get_idempotency_key
 from core.web.leaving import until_left
 from public_api.assistant.schemas import (
@@ -41,7 +41,6 @@ from public_api.errors import problems
 from public_api.routing import public_router
 
 router = public_router(prefix="/assistant", tags=["Assistant"])
-_EVENT_STREAM = "text/event-stream"
 _NO_STORE = {"Cache-Control": "private, no-store"}
 _ENDED_SECONDS = 2.0  # a cancelled run is over by then, mostly
 
@@ -61,7 +60,7 @@ TimingDep = Annotated[Timing, Depends(get_timing)]
     response_model=AssistantAnswer,
     summary="Ask the assistant",
     responses={
-        200: {"content": {_EVENT_STREAM: {"schema": {"type": "string"}}}},
+        200: DESCRIPTION,
         **problems(
             Invalid,
             InvalidConversation,
@@ -139,7 +138,7 @@ class RunQuery(BaseModel):
     response_model=AssistantEvents,
     summary="Read an answer",
     responses={
-        200: {"content": {_EVENT_STREAM: {"schema": {"type": "string"}}}},
+        200: DESCRIPTION,
         **problems(Invalid, RunNotFound, TooManyStreams),
     },
 )
@@ -208,4 +207,4 @@ def _number(text: str) -> int:
 
 def _wants_json(request: Request) -> bool:
     accept = request.headers.get("accept", "").lower()
-    return "application/json" in accept and _EVENT_STREAM not in accept
+    return "application/json" in accept and "text/event-stream" not in accept

@@ -10,7 +10,7 @@ from commerce.catalog.errors import ProductNotFound
 from commerce.catalog.repository import ProductRepository
 from commerce.catalog.text import is_storable
 from commerce.forecast.entities import MOST_DAYS, Asked
-from commerce.forecast.errors import ForecastNotReady, UnknownProducts
+from commerce.forecast.errors import UnknownProducts
 from commerce.forecast.service import ForecastService
 from core.errors import Invalid, Unauthenticated
 from core.web.dependencies import ResourcesDep
@@ -23,7 +23,7 @@ router = public_router(tags=["Forecasts"])
 ReportsReader = Annotated[Principal, Depends(RequireScope("reports:read"))]
 _READS = frozenset({"id", "category_id"})
 _NOT_KEPT = "private, no-store"  # another model may answer the next time
-_REFUSALS = (Unauthenticated, MissingScope, Invalid, ForecastNotReady)
+_REFUSALS = (Unauthenticated, MissingScope, Invalid)
 
 
 @router.get(
@@ -46,7 +46,7 @@ async def forecast_product(
         head = await ProductRepository(session).head_of(id_or_handle, _READS, include_unpublished=True)
     if head is None:
         raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
-    service = ForecastService(resources.models, resources.clock)
+    service = ForecastService(resources.database, resources.models, resources.clock)
     response.headers["Cache-Control"] = _NOT_KEPT
     return product_forecast(await service.forecast([Asked(head.id, head.category_id, days)]))
 
@@ -67,4 +67,4 @@ async def predict(response: Response, body: Predict, _principal: ReportsReader, 
         raise UnknownProducts.at(unknown)
     asked = [Asked(each.product_id, heads[each.product_id].category_id, each.days) for each in body.items]
     response.headers["Cache-Control"] = _NOT_KEPT
-    return prediction(await ForecastService(resources.models, resources.clock).forecast(asked))
+    return prediction(await ForecastService(resources.database, resources.models, resources.clock).forecast(asked))

@@ -17,7 +17,12 @@ BREAKING, DANGEROUS, SAFE = Severity.BREAKING, Severity.DANGEROUS, Severity.SAFE
 # What our schema has, what it had before instead, and what that change does to clients.
 CHANGES = [
     (r"type Image {", r"type Image { maker: String", BREAKING, "Field Image.maker was removed."),
-    (r"number: Int!", r"number: String!", BREAKING, "Field Order.number changed type from String! to Int!."),
+    (
+        r"(type Order .*?number): Int!",
+        r"\1: String!",
+        BREAKING,
+        "Field Order.number changed type from String! to Int!.",
+    ),
     (
         r"trackingUrl: String",
         r"trackingUrl: String!",

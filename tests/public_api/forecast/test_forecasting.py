@@ -28,6 +28,7 @@ from tests.fixtures.application import LogEntries, key_with
 Shop = dict[str, Product]
 PATH = "/public/v1/products/{}/forecast"
 PREDICT = "/public/v1/predict"
+SAID = ("model", "features_as_of", "fallback", "fallback_reason")
 WEEKDAY_UNITS = (2, 2, 2, 2, 4, 9, 2)  # Monday first
 
 
@@ -44,7 +45,7 @@ async def reader(resources: Resources) -> dict[str, str]:
     return await key_with(resources, "reports:read")
 
 
-async def sell(resources: Resources, shop: Shop, days: int = 42) -> None:
+async def sell(resources: Resources, shop: Shop, days: int = 42) -> OrderRows:
     """`tent` by the weekday and by chance; `wool-cap` now and then."""
     orders, random = OrderRows(resources.database), np.random.default_rng(3)
     for ago in range(1, days + 1):
@@ -55,6 +56,7 @@ async def sell(resources: Resources, shop: Shop, days: int = 42) -> None:
             lines.append(line(product_id=shop["wool-cap"].head.id))
         await orders.add(*lines, placed_at=at)
         await orders.add(line(product_id=shop["tent"].head.id, quantity=90), placed_at=at, state="cancelled")
+    return orders
 
 
 async def trained(resources: Resources, serving: Serving[Any], **options: Any) -> Outcome:
@@ -191,15 +193,38 @@ async def test_unknown_product_is_not_found(client: httpx2.AsyncClient, reader: 
         assert (response.status_code, response.json()["code"]) == (404, "product_not_found")
 
 
-async def test_shop_without_any_forecast_says_so(
-    client: httpx2.AsyncClient, serving: Serving[Any], shop: Shop, reader: dict[str, str]
+async def test_shop_that_trained_nothing_is_answered_from_its_orders_until_yesterday(
+    client: httpx2.AsyncClient, resources: Resources, serving: Serving[Any], shop: Shop, reader: dict[str, str]
+) -> None:
+    orders = await sell(resources, shop, days=20)
+    await orders.add(line(product_id=shop["tent"].head.id, quantity=500))  # today
+    items = [{"product_id": shop[each].head.id, "days": 7} for each in ("tent", "wool-cap", "tent")]
+
+    with recorded(resources.database.reports) as for_one:
+        await client.post(PREDICT, json={"items": items[:1]}, headers=reader)
+    with recorded(resources.database.reports) as for_all:
+        untrained = (await client.post(PREDICT, json={"items": items}, headers=reader)).json()
+    assert len(for_one) == len(for_all)
+    await train(resources, "forecast")
+    await resources.models.look()
+    trained = (await client.post(PREDICT, json={"items": items}, headers=reader)).json()
+
+    assert serving.current() is None
+    assert untrained["items"] == trained["items"]
+    assert any(day["mean"] > 1 for day in untrained["items"][0]["days"])
+    assert [untrained[name] for name in SAID] == [trained[name] for name in SAID]
+    assert untrained["trained_at"] < trained["trained_at"]
+
+
+async def test_shop_without_orders_expects_none(
+    client: httpx2.AsyncClient, serving: Serving[Any], reader: dict[str, str]
 ) -> None:
     assert serving.current() is None
 
-    response = await client.get(PATH.format(shop["tent"].head.id), headers=reader)
+    body = await asked(client, reader, "tent", days=3)
 
-    assert (response.status_code, response.json()["code"]) == (503, "forecast_not_ready")
-    assert response.headers["retry-after"] == "3600"
+    assert (body["model"], body["fallback"], body["fallback_reason"]) == ("forecast-baseline", True, "no_model")
+    assert [(day["mean"], day["p10"], day["p90"]) for day in body["items"]] == [(0, 0, 0)] * 3
 
 
 async def test_shop_with_a_short_history_is_answered_by_last_week(
