@@ -13,6 +13,7 @@ from commerce.assistant import storage
 from commerce.assistant.models import RunRow
 from commerce.assistant.repository import RunRepository
 from commerce.assistant.storage import CANCELS
+from core.database import Database
 from core.recurring import Periodic, Recurring
 from core.resources import Resources
 
@@ -33,11 +34,16 @@ class Cancellable(Protocol):
 
 
 class Keeping(Periodic):
-    """Per process, whose runs are `running`, by id. Without any it looks only for those of the dead."""
+    """Per process, whose runs are `running`, by id. Without any it looks only for those of the dead. It looks through
+    `looking`, whose connections requests do not take.
+    """
 
-    def __init__(self, resources: Resources, runner: str, running: Mapping[str, Cancellable], pace: Pace) -> None:
+    def __init__(
+        self, resources: Resources, looking: Database, runner: str, running: Mapping[str, Cancellable], pace: Pace
+    ) -> None:
         super().__init__(Recurring("assistant", self._turn))
         self._resources = resources
+        self._looking = looking
         self._runner = runner
         self._running = running
         self._pace = pace
@@ -68,7 +74,7 @@ class Keeping(Periodic):
         return min(self._pace.look, left) if self._running else left
 
     async def _cancel(self) -> None:
-        async with self._resources.database.read() as session:
+        async with self._looking.read() as session:
             asked = await RunRepository(session).asked_to_cancel(self._runner)
         for run_id in asked:
             running = self._running.get(run_id)
@@ -84,7 +90,7 @@ class Keeping(Periodic):
         """Mostly there is none: that is a read."""
         now = self._resources.clock.now()
         dead = select(RunRow.id).where(RunRow.state.in_(("queued", "running")), RunRow.lease_until < now).limit(1)
-        async with self._resources.database.read() as session:
+        async with self._looking.read() as session:
             found = await session.scalar(dead)
         if found is not None:
             async with self._resources.database.write() as session:

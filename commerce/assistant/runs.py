@@ -31,7 +31,7 @@ from commerce.assistant.storage import LostRun
 from commerce.assistant.tape import Tape
 from commerce.assistant.trying import tried
 from commerce.limits.zones import ASSISTANT
-from core.database import WriteSession
+from core.database import Database, WriteSession
 from core.errors import AppError, Unavailable
 from core.idempotency import Answer, OnceKey
 from core.ids import new_id, new_secret_id
@@ -86,11 +86,12 @@ class Running:
 
 
 class Assistant:
-    """`async with Assistant(...) as assistant:` One per process."""
+    """`async with Assistant(...) as assistant:` One per process. `looking`: for what it looks after by itself."""
 
     def __init__(
         self,
         resources: Resources,
+        looking: Database,
         model: ChatModel,
         draining: asyncio.Event,
         nearest: Nearest,
@@ -108,7 +109,7 @@ class Assistant:
         self._running: dict[str, Running] = {}
         self._turns = asyncio.Semaphore(self._limits.at_once)
         self._pace = pace or Pace()
-        self._keeping = Keeping(resources, self._name, self._running, self._pace)
+        self._keeping = Keeping(resources, looking, self._name, self._running, self._pace)
 
     async def __aenter__(self) -> Self:
         await self._keeping.__aenter__()
