@@ -35,7 +35,7 @@ def at_most(what: str, value: float, unit: str, limit: float) -> Row:
 
 
 def not_measured(what: str, why: str, required: str = "") -> Row:
-    return Row(what, None, "", required, None, why)
+    return Row(what, None, "", required, None, " ".join(why.split()))
 
 
 def number(value: float) -> str:
