@@ -16,7 +16,7 @@ ORIGIN = "https://shop.example"
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGES = (
     *("/", "/public/docs", "/public/docs/v2", "/public/problems", "/public/problems/conflict", "/nothing"),
-    "/static/live.html",
+    *("/static/live.html", "/static/assistant.html"),
 )
 APIS = ("/healthz", "/public/v1/products", "/public/v1/openapi.json", "/internal/health", "/graphql/nothing")
 EXPOSED = {"ETag", "Link", "RateLimit", "X-Request-ID", "Idempotency-Replayed", "Location"}

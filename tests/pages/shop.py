@@ -31,8 +31,9 @@ class Account:
 class Shop:
     """With the demo catalogue. Its calls are made with a key that may do everything, unless a token is given."""
 
-    def __init__(self, start: StartProcess, folder: Path) -> None:
+    def __init__(self, start: StartProcess, folder: Path, **settings: str) -> None:
         self._start = start
+        self._settings = settings
         self._folder = folder
         self.port = self._serving = a_free_port()
         self._people = 0
@@ -47,7 +48,7 @@ class Shop:
         return f"http://127.0.0.1:{self.port}"
 
     def _serve(self, *options: str) -> Process:
-        process = self._start(*PORTICO, "serve", "--port", str(self._serving), *options)
+        process = self._start(*PORTICO, "serve", "--port", str(self._serving), *options, **self._settings)
         process.until("Portico is ready")
         return process
 

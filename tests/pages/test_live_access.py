@@ -1,27 +1,13 @@
 """The live page for everybody: narrow screens, dark ones, screen readers, less motion; and what it forbids itself."""
 
-from typing import Any
-
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
+from tests.pages.accessibility import faults, width_of
 from tests.pages.conftest import Visit
 from tests.pages.shop import Shop
 
 PHONE = {"width": 360, "height": 740}
-
-
-async def faults(page: Page) -> list[str]:
-    """What axe-core finds once nothing moves any more, whose colours are on their way: rules, and where."""
-    await page.evaluate("Promise.allSettled(document.getAnimations().map((each) => each.finished))")
-    results = await Axe().run(page)
-    found: list[dict[str, Any]] = results.response["violations"]
-    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found]
-
-
-def width_of(png: bytes) -> int:
-    return int.from_bytes(png[16:20])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
