@@ -9,6 +9,7 @@ Everything here blocks, and must not run in the event loop: on SQLite a transact
 lock that DBOS waits for.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from importlib.metadata import version
@@ -137,8 +138,11 @@ class Lines:
             )
 
     def run_in_this_loop(self) -> None:
-        """Call it in the loop that jobs shall run in; the exception to this module's rule."""
-        self._dbos._background_event_loop.set_main_loop()  # noqa: SLF001
+        """Call it in the loop that jobs shall run in; the exception to this module's rule. DBOS would run in a loop of
+        its own what it starts while this one rests, as it does between a fixture and its test.
+        """
+        loop = asyncio.get_running_loop()
+        self._dbos._background_event_loop.target_loop = lambda: loop  # type: ignore[method-assign]  # noqa: SLF001
 
     def claim(self, names: Collection[str] | None, executor_id: str) -> int:
         """Claims what may run now from these queues, or from all, and starts it; returns how many. Where a call raised,

@@ -124,7 +124,9 @@ async def test_read_whose_statement_goes_past_sqlalchemy_is_traced_with_it(
 ) -> None:
     server, address = await asyncio.to_thread(serve, start, PORTICO_OTLP_ENDPOINT=collector.url)
 
-    answer = await asyncio.to_thread(httpx2.get, f"{address}/public/v1/products?q=secret", headers=traced("01"))
+    answer = await asyncio.to_thread(
+        httpx2.get, f"{address}/public/v1/products?q=secret&sort=-price", headers=traced("01")
+    )
     await end(server)
 
     assert answer.status_code == 200

@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 from prometheus_client.registry import REGISTRY as METRICS
 from sqlalchemy import text
 
+from core.jobs.engine import Lines
 from core.jobs.metrics import depth_metrics
 from core.jobs.repository import JobRepository
-from tests.core.jobs.conftest import Shop
+from tests.core.jobs.conftest import Shop, opened
 from tests.core.jobs.program import (
     QUICK,
     Effects,
@@ -53,6 +55,23 @@ async def test_job_runs_and_leaves_its_result(shop: Shop) -> None:
     assert job.finished_at is not None
     assert await shop.items(job.id) == [0, 1, 2, 3, 4]
     assert runs("plain", "succeeded") == before + 1
+
+
+def test_jobs_run_in_the_workers_loop_also_when_they_are_started_while_it_rests(
+    sqlite_database_url: str, tmp_path: Path
+) -> None:
+    async def enter() -> Lines:
+        shop = await stack.enter_async_context(opened(sqlite_database_url, tmp_path))
+        return (await stack.enter_async_context(shop.worker()))._lines
+
+    stack = AsyncExitStack()
+    with asyncio.Runner() as runner:
+        lines = runner.run(enter())
+        assert not runner.get_loop().is_running()
+        assert (
+            lines._dbos._background_event_loop.target_loop() is runner.get_loop()
+        )  # where DBOS starts what is claimed
+        runner.run(stack.aclose())
 
 
 async def test_job_starts_as_soon_as_it_is_committed_here(shop: Shop) -> None:
