@@ -3,29 +3,29 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-from sqlalchemy import case, null, select
 
 from commerce.catalog.entities import ProductHead
-from commerce.catalog.models import ProductRow
-from commerce.catalog.projections import PRODUCT
+from commerce.catalog.filters import ProductFilter
+from commerce.catalog.reading import CatalogReader
 from commerce.recommendations.entities import Reason, Recommendation, Recommendations, Similar
 from commerce.recommendations.popularity import PopularityRepository, provenance
 from commerce.recommendations.serving import RECOMMENDATIONS
-from core.database import ReadSession
+from core.database import Database
 from core.inference.serving import Models
-from core.repository import Repository
 
 COLD = "cold_product"  # why something simpler answers: too few orders have the product
 _AGREE = 0.5  # of what is served: a shadow that has as much of it says the same, mostly
+_SPARE = 2  # times as many as are wanted are looked at first: some may not be on sale any more
 
 
-class RecommendationService(Repository):
-    """Per session. One statement for a product that the model knows; two more where what is bought most fills up."""
+class RecommendationService:
+    """Per request. One statement for a product that the model knows; two or three more where what is bought most fills
+    up.
+    """
 
-    def __init__(self, session: ReadSession, models: Models, similar: Similar | None = None) -> None:
-        super().__init__(session)
+    def __init__(self, database: Database, models: Models, similar: Similar | None = None) -> None:
+        self._database = database
+        self._reader = CatalogReader(database)
         self._serving = models.serving(RECOMMENDATIONS)
         self._similar = similar
 
@@ -53,7 +53,8 @@ class RecommendationService(Repository):
         self, product: ProductHead, items: Sequence[Recommendation], limit: int, *, with_json: bool
     ) -> list[Recommendation]:
         taken = {each.product_id for each in items}
-        found = await PopularityRepository(self._session).like(product, limit=limit)
+        async with self._database.read() as session:
+            found = await PopularityRepository(session).like(product, limit=limit)
         rest = [each for each in found if each.product_id not in taken][: limit - len(items)]
         if not with_json:
             return rest
@@ -64,16 +65,12 @@ class RecommendationService(Repository):
     async def _on_sale(
         self, ids: Sequence[str], reason: Reason, limit: int, *, with_json: bool
     ) -> list[Recommendation]:
-        """The first of these that are on sale, in their order. One statement, none for no ids."""
-        if not ids:
-            return []
-        json: Any = PRODUCT.json(None, self.dialect) if with_json else null()
-        rank = case({product_id: place for place, product_id in enumerate(ids)}, value=ProductRow.id)
-        statement = select(ProductRow.id, json.label("json")).where(
-            ProductRow.id.in_(ids), ProductRow.status == "active"
-        )
-        rows = await self._session.execute(statement.order_by(rank).limit(limit))
-        return [Recommendation(row.id, reason, row.json or "") for row in rows]
+        """The first of these that are on sale, in their order. A statement, and a second where many are not."""
+        enough = _SPARE * limit
+        found = await self._reader.among(ids[:enough], ProductFilter(), only_keys=not with_json)
+        if len(found) < limit:
+            found |= await self._reader.among(ids[enough:], ProductFilter(), only_keys=not with_json)
+        return [Recommendation(each, reason, found[each].json) for each in ids if each in found][:limit]
 
 
 def _agree(shadow: list[str], served: list[str]) -> bool:

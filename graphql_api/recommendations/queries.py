@@ -34,9 +34,9 @@ class RecommendationQuery:
         head = await info.context.loaders.products.load(product_id, _READS)
         if head is None or not is_visible(head, info.context.principal):
             return None
-        async with info.context.resources.database.read() as session:
-            service = RecommendationService(session, info.context.resources.models, info.context.similar)
-            found = await service.like(head, limit=limit)
+        resources = info.context.resources
+        service = RecommendationService(resources.database, resources.models, info.context.similar)
+        found = await service.like(head, limit=limit)
         products = await asyncio.gather(*(load_product(info, item.product_id) for item in found.items))
         items = [
             Recommendation(product=loaded, reason=RecommendationReason(item.reason))

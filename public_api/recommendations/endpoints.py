@@ -43,7 +43,8 @@ async def recommend_products(
         head = await ProductRepository(session).head_of(
             id_or_handle, _READS, include_unpublished=principal.sees_unpublished
         )
-        if head is None:
-            raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
-        found = await RecommendationService(session, resources.models, similar).like(head, limit=limit, with_json=True)
+    if head is None:
+        raise ProductNotFound(f"no product {id_or_handle[:100]!r}")
+    service = RecommendationService(resources.database, resources.models, similar)
+    found = await service.like(head, limit=limit, with_json=True)
     return json_response(recommendations_json(found), _NOT_KEPT)

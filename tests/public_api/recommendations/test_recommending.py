@@ -166,10 +166,9 @@ async def test_cold_product_gets_what_is_like_it_before_what_is_popular(
     await published(resources, serving, shop, {"rain-jacket": ["tent"]})
     meaning = ByMeaning(shop["old-boots"].head.id, shop["émile-scarf"].head.id)
 
-    async with resources.database.read() as session:
-        service = RecommendationService(session, resources.models, meaning)
-        cold = await service.like(shop["wool-cap"].head, limit=3)
-        known = await service.like(shop["rain-jacket"].head, limit=3)
+    service = RecommendationService(resources.database, resources.models, meaning)
+    cold = await service.like(shop["wool-cap"].head, limit=3)
+    known = await service.like(shop["rain-jacket"].head, limit=3)
 
     assert (cold.provenance.model, cold.provenance.fallback_reason) == ("meaning", "cold_product")
     assert [(each.product_id, each.reason) for each in cold.items] == [
