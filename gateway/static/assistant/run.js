@@ -1,5 +1,5 @@
 // A run of the assistant, which goes on at the server whatever happens to this page.
-import { BASE, Refused, Unreachable, call } from "../live/api.js";
+import { Refused, call, open } from "../live/api.js";
 import { Backoff } from "../live/backoff.js";
 import { eventsIn } from "./event_stream.js";
 
@@ -48,15 +48,4 @@ export async function* follow(id, after, response, signal, onState) {
     onState("reconnecting");
     await new Promise((resolve) => backoff.again(resolve, retryMs));
   }
-}
-
-async function open(path, options) {
-  let response;
-  try {
-    response = await fetch(new URL(path, BASE), { ...options, cache: "no-store" });
-  } catch {
-    throw new Unreachable();
-  }
-  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => null));
-  return response;
 }

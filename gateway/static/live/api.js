@@ -25,16 +25,27 @@ export async function call(path, { method = "GET", token = null, json = null, fo
   if (json !== null) sent.set("Content-Type", "application/json");
   const body = json !== null ? JSON.stringify(json) : form !== null ? new URLSearchParams(form) : null;
   const signal = AbortSignal.timeout(PATIENCE_MS);
-  let response, text;
+  return parsed(await textOf(await open(path, { method, headers: sent, body, signal })));
+}
+
+/** The answer as it comes, to what `fetch` is asked with. Throws Refused, Unreachable. */
+export async function open(path, options) {
+  let response;
   try {
-    response = await fetch(new URL(path, BASE), { method, headers: sent, body, signal, cache: "no-store" });
-    text = await response.text();
+    response = await fetch(new URL(path, BASE), { ...options, cache: "no-store" });
   } catch {
     throw new Unreachable();
   }
-  const answer = parsed(text);
-  if (!response.ok) throw new Refused(response.status, answer);
-  return answer;
+  if (!response.ok) throw new Refused(response.status, parsed(await textOf(response)));
+  return response;
+}
+
+async function textOf(response) {
+  try {
+    return await response.text();
+  } catch {
+    throw new Unreachable();
+  }
 }
 
 function parsed(text) {
