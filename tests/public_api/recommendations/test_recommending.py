@@ -106,6 +106,18 @@ async def test_two_statements_are_sent_for_a_product_that_the_model_knows(
         assert len(sent) == 2
 
 
+async def test_many_that_are_not_on_sale_do_not_hide_one_that_is(
+    client: httpx2.AsyncClient, resources: Resources, serving: Serving[Any], shop: Shop
+) -> None:
+    await published(resources, serving, shop, {"rain-jacket": ["old-boots", "prod_gone", "tent"]})
+
+    with recorded(resources.database.reader) as sent:
+        body = await asked(client, "rain-jacket", limit=1)
+
+    assert shown(body) == [("tent", "bought_together")]
+    assert (body["fallback"], len(sent)) == (False, 3)
+
+
 async def test_only_what_is_on_sale_is_recommended_and_the_rest_is_what_is_popular(
     client: httpx2.AsyncClient, resources: Resources, serving: Serving[Any], shop: Shop
 ) -> None:
