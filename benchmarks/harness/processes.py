@@ -14,6 +14,8 @@ import psutil
 
 START_SECONDS = 120
 _STOP_SECONDS = 25
+_PAUSE_SECONDS = 10  # a signal waits for what its process does in the kernel
+_STOPPED = {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 _ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost|\[::1\]):\d+")
 
 
@@ -114,10 +116,21 @@ def _address(started: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def pause(root: psutil.Process) -> None:
-    """Who is not asked does nothing: its timers do not burden who is."""
-    for process in family_of(root):
+    """Who is not asked does nothing: its timers do not burden who is. All have stopped when it returns.
+
+    Raises RuntimeError where one goes on.
+    """
+    family = family_of(root)
+    for process in family:
         with suppress(psutil.NoSuchProcess):
             process.suspend()
+    deadline = time.monotonic() + _PAUSE_SECONDS
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            while process.status() not in _STOPPED:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"{process} did not stop within {_PAUSE_SECONDS} s")
+                time.sleep(0.001)
 
 
 def resume(root: psutil.Process) -> None:

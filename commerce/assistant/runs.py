@@ -35,7 +35,7 @@ from core.database import Database, WriteSession
 from core.errors import AppError, Unavailable
 from core.idempotency import Answer, OnceKey
 from core.ids import new_id, new_secret_id
-from core.inference.chat import ChatModel, FinishReason
+from core.inference.chat import ChatModel, FinishReason, ModelTimeout
 from core.inference.metrics import count_answer
 from core.ratelimit import LimitExceeded
 from core.resources import Resources
@@ -225,12 +225,18 @@ class Assistant:
         return answered(reason, running.meter.spent, tape.provenance, answering.corrections)
 
     async def _answer(self, running: Running, answering: Answering, tape: Tape) -> FinishReason:
-        deadline = asyncio.get_running_loop().time() + self._limits.seconds
-        async with asyncio.timeout_at(deadline), self._turns:
-            with _RUNNING.track_inprogress():
-                async with self._resources.database.write() as session:
-                    await storage.begin(session, running.id, self._name)
-                return await answering.give(tape, running.meter, deadline=deadline)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.seconds
+        try:
+            async with asyncio.timeout_at(deadline), self._turns:
+                with _RUNNING.track_inprogress():
+                    async with self._resources.database.write() as session:
+                        await storage.begin(session, running.id, self._name)
+                    return await answering.give(tape, running.meter, deadline=deadline)
+        except ModelTimeout:
+            if loop.time() < deadline:
+                raise
+            raise TimeoutError from None  # it has the same deadline, and may be the first to see it
 
     def _count(self, running: Running, answering: Answering, end: End) -> None:
         spent, corrections = running.meter.spent, asdict(answering.corrections)

@@ -1,14 +1,16 @@
 """Asking the assistant, and reading what it says: at once, later, and again."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import httpx2
 import pytest
 
 from commerce.assistant.runs import RunLimits
 from commerce.catalog.entities import Product
-from core.inference.chat import ModelUnavailable
-from tests.factories.chat import a_call
+from core.inference.chat import Began, ModelTimeout, ModelUnavailable, Piece
+from tests.factories.chat import ScriptedModel, a_call
 from tests.factories.people import a_user, signed_in
 from tests.fixtures.application import key_with
 from tests.fixtures.sse import event_source
@@ -184,6 +186,23 @@ async def test_run_that_takes_too_long_ends(desk: Desk) -> None:
     late = await desk.ask("be slow")
 
     assert (late.status_code, late.json()["code"]) == (503, "run_overdue")
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(0.05, "run_overdue"), (60, "model_timeout")])
+async def test_model_timeout_is_told_as_the_run_s_where_both_are_over(desk: Desk, seconds: float, code: str) -> None:
+    class Late(ScriptedModel):
+        async def stream(self, *_asked: Any, deadline: float, **_more: Any) -> AsyncGenerator[Piece, None]:
+            yield Began(self.provenance)
+            while seconds < 1 and asyncio.get_running_loop().time() < deadline:
+                pass  # and the loop does nothing else: the model is the first to see it
+            raise ModelTimeout
+
+    desk.assistant._limits = RunLimits(seconds=seconds)
+    desk.assistant.model = Late()
+
+    late = await desk.ask("be slow")
+
+    assert (late.status_code, late.json()["code"], late.json()["retryable"]) == (503, code, True)
 
 
 async def test_key_gives_the_run_that_it_began(desk: Desk, customer: Headers) -> None:
