@@ -1,6 +1,7 @@
 """Fixtures that every suite shares: settings of a fresh data dir, and a migrated database of each kind, both real."""
 
 import asyncio
+import gc
 import os
 import shutil
 import warnings
@@ -22,6 +23,7 @@ from core.ids import new_id
 from core.jobs.engine import sync_url
 from core.jobs.jobs import Jobs
 from core.settings import DataSettings, Settings, with_embedded_secrets
+from gateway import heap
 
 KINDS = ["sqlite", "postgresql"]
 EVERYTHING = bool(os.environ.get("PORTICO_TEST_EVERYTHING"))  # read before a test's environment is cleaned
@@ -49,6 +51,24 @@ def pytest_configure() -> None:
     """
     if _has_room():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+def pytest_collection_finish() -> None:
+    """Tests and the code are a million objects, and every full collection went through them: it held a test up for a
+    second. They stay, and what tests leave is collected seldom.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 10)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_heap() -> Iterator[None]:
+    """A server that runs in the process of the tests does not freeze what they leave, which nothing would free."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heap, "settle", lambda: None)
+        patch.setattr(heap, "settle_again", lambda: None)
+        yield
 
 
 def _has_room() -> bool:
