@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.semantic_search import judged, judgements, ndcg
+from benchmarks.semantic_search import judged, judgements, names, ndcg
 from commerce.catalog.seed import DEMO, seed_demo
 from commerce.semantics.index import SemanticIndex
 from core.database import Database
@@ -34,15 +34,20 @@ def test_ndcg_is_one_where_the_best_come_first_and_less_where_they_do_not() -> N
     assert ndcg(["x"] * 10 + ["a"], grades) == 0
 
 
-async def test_words_and_meaning_together_find_better_than_words_alone(
+async def test_both_find_better_than_words_alone_and_names_better_than_meaning_alone(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
     await seed_demo(sqlite_database, FakeClock(), currency="USD")
     await updated(sqlite_database)
 
-    quality = await judged(sqlite_database, SemanticIndex(sqlite_database, MemoryHub(), tmp_path / "semantics"))
+    index = SemanticIndex(sqlite_database, MemoryHub(), tmp_path / "semantics")
+    quality = await judged(sqlite_database, index, judgements())
+    named = await judged(sqlite_database, index, names())
 
     assert quality.hybrid > quality.words
     # What was measured when this was written, less a little: it is the same each time.
     assert quality.words == pytest.approx(0.230, abs=0.002)
     assert quality.hybrid > 0.75
+    assert named.words == 1
+    assert named.hybrid == pytest.approx(0.995, abs=0.002)
+    assert named.meaning < 0.9
