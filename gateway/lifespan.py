@@ -123,7 +123,7 @@ def root_lifespan(
                 limits = LimitRegistry(resources.budget, looking, resources.clock, resources.hub)
                 semantics = SemanticIndex(looking, resources.hub, settings.data.data_dir / "semantics", serving=serving)
                 search = SemanticSearch(CatalogReader(resources.database, resources.cache), semantics)
-                assistant = Assistant(resources, looking, model_of(resources), draining, search.nearest)
+                assistant = Assistant(resources, looking, model_of(resources), draining, watch, search.nearest)
                 async with AsyncExitStack() as running:
                     responses = await running.enter_async_context(sharing(resources, tailer, operations, semantics))
                     dashboard = Watching(Snapshots(resources, health, tailer, draining, flags))

@@ -88,8 +88,8 @@ class InvalidTicket(Unauthenticated):
 
 
 class CredentialRevoked(Unauthenticated):
-    """While the stream was open, your sign-in or key was revoked, its rights changed, or its ticket opened another
-    stream. With credentials that are good now you can open it anew.
+    """While the stream was open, or the assistant answered, your sign-in or key was revoked, its rights changed, or its
+    ticket opened another stream. With credentials that are good now you can begin anew.
     """
 
     code = "credential_revoked"

@@ -1,8 +1,8 @@
 """Who runs the answers of this process: takes questions, lets so many be answered at a time, and ends each.
 
 A run goes on in the process that took it, whoever reads it, and is written down as it goes: it ends by itself, by its
-deadline, because somebody cancels it in whatever process, or because the server stops. Where the process dies its
-lease runs out, and any other ends it.
+deadline, because somebody cancels it in whatever process, because the credential that asked is revoked, or because the
+server stops. Where the process dies its lease runs out, and any other ends it.
 """
 
 import asyncio
@@ -18,7 +18,10 @@ import structlog
 from prometheus_client import Counter as Count
 from prometheus_client import Gauge
 
+from commerce.accounts.errors import CredentialRevoked
 from commerce.accounts.principal import Principal
+from commerce.accounts.watch import CredentialWatch
+from commerce.accounts.watch import End as CredentialEnd
 from commerce.assistant import storage
 from commerce.assistant.answering import Answering
 from commerce.assistant.commands import Ask
@@ -60,6 +63,10 @@ class RunLimits:
     drain_seconds: float = 8.0  # less than a server has after SIGTERM, and what ends after it is written down
 
 
+Stopped = Literal["cancelled", "interrupted", "revoked"]
+_FAILURES: dict[Stopped, type[AppError]] = {"interrupted": RunInterrupted, "revoked": CredentialRevoked}
+
+
 class Running:
     """One run, while this process has it."""
 
@@ -68,7 +75,7 @@ class Running:
         self.ask = ask
         self.principal = principal
         self.meter = meter
-        self.stopped: Literal["cancelled", "interrupted"] | None = None
+        self.stopped: Stopped | None = None
         self.task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -78,7 +85,12 @@ class Running:
         """It cannot go on here."""
         self._stop("interrupted")
 
-    def _stop(self, why: Literal["cancelled", "interrupted"]) -> None:
+    def credential_ended(self, how: CredentialEnd) -> None:
+        """Of who asked. One that has expired was good when it did, and a run is short."""
+        if how == "revoked":
+            self._stop("revoked")
+
+    def _stop(self, why: Stopped) -> None:
         """The first reason counts."""
         if self.stopped is None and self.task is not None:
             self.stopped = why
@@ -94,6 +106,7 @@ class Assistant:
         looking: Database,
         model: ChatModel,
         draining: asyncio.Event,
+        watch: CredentialWatch,
         nearest: Nearest,
         *,
         limits: RunLimits | None = None,
@@ -102,6 +115,7 @@ class Assistant:
         self._resources = resources
         self.model = model
         self._draining = draining
+        self._watch = watch
         self._nearest = nearest
         self._limits = limits or RunLimits()
         self._name = new_id("proc")
@@ -173,6 +187,8 @@ class Assistant:
     def _start(self, running: Running, held: ExitStack) -> None:
         self._running[running.id] = running
         held.callback(self._running.pop, running.id)
+        if running.principal.kind != "anonymous":
+            held.callback(self._watch.follow(running.principal, running.credential_ended))
         # Not in the context of the request: what it does is no part of it.
         running.task = asyncio.create_task(self._run(running, held), name="portico-assistant-run")
         self._keeping.wake()
@@ -210,8 +226,8 @@ class Assistant:
             if running.stopped is None or running.task is None:
                 raise
             running.task.uncancel()
-            if running.stopped == "interrupted":
-                return failed(RunInterrupted())
+            if running.stopped != "cancelled":
+                return failed(_FAILURES[running.stopped]())
             reason = "cancelled"
         except TimeoutError:
             return failed(RunOverdue())

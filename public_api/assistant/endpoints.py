@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect, HTTPConnection
 
+from commerce.accounts.errors import CredentialRevoked, InvalidApiKey, TokenExpired
 from commerce.accounts.throttling import caller_of
 from commerce.assistant.errors import (
     AssistantBusy,
@@ -19,7 +20,7 @@ from commerce.assistant.errors import (
 from commerce.assistant.feed import cancelled
 from commerce.assistant.repository import PAGE, RunRepository
 from commerce.assistant.runs import Assistant
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, Invalid, Unauthenticated
 from core.idempotency import IdempotencyInProgress, IdempotencyKeyReused, OnceKey
 from core.inference.chat import ModelFailed
 from core.streams.places import TooManyStreams
@@ -70,6 +71,10 @@ TimingDep = Annotated[Timing, Depends(get_timing)]
             ModelFailed,
             RunInterrupted,
             RunOverdue,
+            Unauthenticated,
+            InvalidApiKey,
+            TokenExpired,
+            CredentialRevoked,
             InvalidIdempotencyKey,
             IdempotencyKeyReused,
             IdempotencyInProgress,

@@ -205,6 +205,55 @@ async def test_model_timeout_is_told_as_the_run_s_where_both_are_over(desk: Desk
     assert (late.status_code, late.json()["code"], late.json()["retryable"]) == (503, code, True)
 
 
+async def test_run_ends_with_the_credential_that_asked(desk: Desk) -> None:
+    user = await a_user(desk.resources)
+    person = await signed_in(desk.resources, user)
+    model = desk.scripted(["So far so good. ", asyncio.Event()])
+    async with desk.stream("be slow", person) as source:
+        run_id = run_of(source.response)
+        await until(lambda: model.running == 1)
+        waiting = asyncio.create_task(desk.ask("be slow", person))
+        await until(lambda: model.running == 2)
+
+        assert (await desk.client.post("/public/v1/auth/logout", headers=person)).status_code == 204
+        events, refused = await source.rest(), await waiting
+
+    assert text_of(events) == "So far so good. "
+    assert (events[-1].type, events[-1].data["code"], events[-1].data["retryable"]) == (
+        "error",
+        "credential_revoked",
+        False,
+    )
+    assert (refused.status_code, refused.json()["code"]) == (401, "credential_revoked")
+    assert model.running == 0
+    assert (await desk.events(run_id, await signed_in(desk.resources, user)))["state"] == "error"
+
+
+async def test_run_goes_on_where_the_token_that_asked_expires(desk: Desk, customer: Headers) -> None:
+    goes_on, watch = asyncio.Event(), desk.running.state["watch"]
+    model = desk.scripted(["Well ", goes_on, "done."])
+    waiting = asyncio.create_task(desk.ask("be slow", customer))
+    await until(lambda: model.running == 1)
+
+    (followed,) = watch._followed
+    watch._end(followed, "expired")  # what its timer does
+    goes_on.set()
+
+    assert (await waiting).json()["text"] == "Well done."
+
+
+async def test_credential_is_followed_as_long_as_its_run_lasts(desk: Desk, customer: Headers) -> None:
+    watch = desk.running.state["watch"]
+    desk.scripted(["Well ", asyncio.Event()])
+    async with desk.stream("be slow") as anonymous, desk.stream("be slow", customer) as own:
+        followed = len(watch._followed)
+        for each, headers in ((anonymous, None), (own, customer)):
+            await desk.cancel(run_of(each.response), headers)
+
+    assert followed == 1
+    await until(lambda: not watch._followed)
+
+
 async def test_key_gives_the_run_that_it_began(desk: Desk, customer: Headers) -> None:
     model = desk.scripted(["first."], ["second."])
     keyed = {**customer, "Idempotency-Key": "k1"}
