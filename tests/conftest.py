@@ -38,6 +38,8 @@ _SERVER_SETTINGS: tuple[LiteralString, ...] = (  # it outlives no crash
     "SELECT pg_reload_conf()",
 )
 Administer = Callable[[str], None]
+_COLLECTIONS = 25  # of 400,000 young objects each, before all are collected
+_NEVER = 1_000_000_000
 
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -55,11 +57,16 @@ def pytest_configure() -> None:
 
 def pytest_collection_finish() -> None:
     """Tests and the code are a million objects, and every full collection went through them: it held a test up for a
-    second. They stay, and what tests leave is collected seldom.
+    second and more. They stay, and what tests leave is collected between two of them.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 10)
+    gc.set_threshold(20_000, 20, _NEVER)
+
+
+def pytest_runtest_logfinish() -> None:
+    if gc.get_count()[2] >= _COLLECTIONS:
+        gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)
