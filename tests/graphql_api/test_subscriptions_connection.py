@@ -251,7 +251,7 @@ async def test_silent_client_is_closed_and_one_that_answers_pings_is_not(served:
         connected(client, "/") as talking,
         connected(client, "/") as silent,
     ):
-        for _ in range(3):
+        for _ in range(5):
             assert await talking.receive_json() == {"type": "ping"}
             await talking.send_json({"type": "pong"})
 

@@ -202,7 +202,8 @@ async def test_model_that_asks_for_anothers_order_is_refused(desk: Desk, product
 
     (result,) = [each for each in model.asked[1].messages if isinstance(each, ToolMessage)]
     assert result.text == f"error: this customer has no order {number}"
-    assert "297.00" not in everything(answer)
+    assert "297" not in answer["text"]
+    assert (answer["cards"], answer["corrections"]["amounts"]) == ([], 1)
 
 
 @pytest.mark.parametrize(
