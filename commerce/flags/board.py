@@ -76,7 +76,8 @@ class FlagBoard(Looking):
         told = self._told
         try:
             async with timeout(_PATIENCE_SECONDS):
-                await self.look()
+                while self._seen < told:  # a look that is under way may have read before the change
+                    await self.look()
         except (Unavailable, TimeoutError):
             self._seen = max(self._seen, told)  # the next turn tries again
 

@@ -205,6 +205,37 @@ async def test_change_made_here_counts_for_the_next_request(
     assert board.any is False
 
 
+class HeldUp(Database):
+    """What was read before `go_on` is not had before it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.has_read, self.go_on = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        async with super().read() as session:
+            yield session
+        self.has_read.set()
+        await self.go_on.wait()
+
+
+async def test_change_counts_though_a_look_from_before_it_is_under_way(
+    sqlite_database_url: str, clock: FakeClock
+) -> None:
+    database, hub = HeldUp(sqlite_database_url), MemoryHub()
+    database.on_announced = hub.publish
+    async with FlagBoard(database, hub, clock, look_seconds=NEVER) as board:
+        await database.has_read.wait()
+        await off(database, clock, ORDERS)
+        request = asyncio.create_task(board.refusal("public", ORDERS))
+        await asyncio.sleep(0)
+        database.go_on.set()
+
+        assert await request is not None
+    await database.close()
+
+
 async def test_board_names_what_is_off_by_its_target(
     board: FlagBoard, sqlite_database: Database, clock: FakeClock
 ) -> None:
