@@ -27,6 +27,7 @@ _NONE: Columns = frozenset()
 
 
 MOST_AT_ONCE = 100  # keys of a statement, whose rows are made into objects in one go
+_ROUNDS = 3  # of the event loop, until what hangs on the items of the last list has asked, some levels down
 
 
 class Lists:
@@ -36,8 +37,12 @@ class Lists:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._loop = asyncio.get_running_loop()
         self._held = 0
-        self._done = asyncio.Event()
+        self._several = False
+        self._none = asyncio.Event()  # is held, and what hangs on the last has asked
+        self._none.set()
+        self._settling: asyncio.Handle | None = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -48,17 +53,26 @@ class Lists:
     def hold(self) -> "Hold":
         return Hold(self)
 
-    def change(self, held: int) -> None:
+    def change(self, held: int, rounds: int = _ROUNDS) -> None:
+        """`rounds`, of the loop, are waited for where several were held at once."""
         self._held += held
+        self._several = self._several or self._held > 1
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settle(rounds if self._several else 0)
+
+    def _settle(self, rounds: int) -> None:
         if self._held:
-            self._done.clear()
+            self._none.clear()
+        elif rounds:
+            self._settling = self._loop.call_soon(self._settle, rounds - 1)
         else:
-            self._done.set()
+            self._several = False
+            self._none.set()
 
     async def wait(self) -> None:
         await asyncio.sleep(0)  # for those that were made ready in the same round as who asks
-        while self._held:
-            await self._done.wait()
+        await self._none.wait()
 
 
 class Hold:
@@ -75,7 +89,9 @@ class Hold:
             self._lists.change(-1)
             self._lists = None
 
-    __del__ = __exit__
+    def __del__(self) -> None:
+        if self._lists is not None:
+            self._lists.change(-1, rounds=0)  # the loop may be closed
 
 
 class Loader(Generic[T]):

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -12,7 +14,7 @@ from strawberry.types import get_object_definition
 from commerce.accounts.principal import ANONYMOUS
 from commerce.catalog import entities
 from commerce.orders import entities as orders
-from core.database import Database
+from core.database import Database, ReadSession
 from core.resources import Resources
 from core.settings import Settings
 from core.slices import Slices
@@ -260,6 +262,56 @@ async def test_children_of_two_lists_are_read_together(ask: Ask, resources: Reso
 
     assert [len(body["data"][name]["nodes"]) for name in "ab"] == [2, 50]
     assert ["FROM variants" in statement for statement in sent] == [False, False, True]
+
+
+async def test_children_of_two_lists_are_read_together_however_late_one_of_them_is(
+    ask: Ask, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, lists = Database.read, iter("ab")
+    first = asyncio.Event()
+
+    @asynccontextmanager
+    async def late(database: Database) -> AsyncIterator[ReadSession]:
+        name = next(lists, None)
+        async with read(database) as session:
+            yield session
+        if name == "a":
+            first.set()
+        elif name == "b":
+            await first.wait()
+            for _ in range(100):  # rounds of the loop: the first has been completed, and what hangs on it waits
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr(Database, "read", late)
+    with recorded(resources.database.reader) as sent:
+        body = await ask(
+            """{
+              a: products(first: 2) { edges { node { variants { sku } images { url } } } }
+              b: products(first: 50, sort: TITLE) { edges { node { variants { sku } images { url } } } }
+            }"""
+        )
+
+    assert next(lists, None) is None
+    assert [len(body["data"][name]["edges"]) for name in "ab"] == [2, 50]
+    assert sorted(re.findall(r"FROM (\w+)", " ".join(sent))) == ["product_images", "products", "products", "variants"]
+
+
+async def test_children_of_two_lists_that_end_at_once_are_read_together_though_some_ask_later(
+    sqlite_database: Database,
+) -> None:
+    loaders = Loaders(sqlite_database, ANONYMOUS, Slices())
+
+    async def ask(rounds: int) -> None:
+        for _ in range(rounds):  # of the loop, as deeper children take
+            await asyncio.sleep(0)
+        assert await loaders.products.load(f"prod_{rounds}", frozenset({"title"})) is None
+
+    with recorded(sqlite_database.reader) as sent:
+        with loaders.lists.hold(), loaders.lists.hold():
+            await asyncio.sleep(0)
+        await asyncio.gather(ask(0), ask(3))
+
+    assert len(sent) == 1
 
 
 async def test_batch_of_more_than_are_read_at_once_is_read_in_parts(sqlite_database: Database) -> None:
