@@ -138,8 +138,8 @@ class JobWorker:
             await asyncio.wait(tasks, timeout=_END_SECONDS)
 
     async def _claimed(self) -> None:
-        """A claim runs in a thread, which nothing stops. What it claimed and has not begun when the slot is given up is
-        put back in line.
+        """A claim runs in a thread, which nothing stops: waits for it. What it claimed and has not begun when the slot
+        is given up is put back in line.
         """
         if self._claiming is not None:
             await asyncio.wait([self._claiming])

@@ -42,12 +42,13 @@ async def test_first_request_after_the_start_parses_nothing(
                 await asyncio.sleep(0.01)
         warm = misses()
         answers = [await ask(client, text) for text in texts]
+        said = {entry["event"] for entry in log_entries.application}  # before its end, where jobs may be put back
 
     assert [now - then for now, then in zip(warm, before, strict=True)] == [6, 6, 5, 5]
     assert answers == [{"data": {"warm": "Query"}}] * 5
     assert misses() == warm
-    # Jobs begin with the server too, and what they and their end say comes or not.
-    assert [entry for entry in log_entries.application if entry["event"] == "background_work_failed"] == []
+    assert said <= {"matrix_written", "job_ended"}  # of other parts
+    assert "background_work_failed" not in {entry["event"] for entry in log_entries.application}
 
 
 async def ask(client: httpx2.AsyncClient, text: str) -> object:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields
@@ -20,7 +21,7 @@ from core.settings import Settings
 from core.slices import Slices
 from graphql_api.catalog.types import Category, Image, Product, Variant
 from graphql_api.fields import reads_of
-from graphql_api.loaders import MOST_AT_ONCE, Loaders
+from graphql_api.loaders import MOST_AT_ONCE, Hold, Lists, Loaders
 from graphql_api.orders.types import Order
 from tests.factories.statements import recorded
 from tests.fixtures.application import key_with
@@ -312,6 +313,30 @@ async def test_children_of_two_lists_that_end_at_once_are_read_together_though_s
         await asyncio.gather(ask(0), ask(3))
 
     assert len(sent) == 1
+
+
+async def test_list_that_is_forgotten_holds_up_nobody(sqlite_database: Database) -> None:
+    lists = Lists(sqlite_database)
+    forgotten = [lists.hold(), lists.hold()]
+
+    forgotten.clear()
+
+    async with asyncio.timeout(20):
+        await lists.wait()
+
+
+def test_list_may_be_forgotten_after_its_loop_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def begun() -> list[Hold]:
+        lists = Lists(Database("sqlite+aiosqlite:////nowhere"))
+        return [lists.hold(), lists.hold()]
+
+    failures: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", failures.append)
+    forgotten = asyncio.run(begun())
+
+    forgotten.clear()
+
+    assert failures == []
 
 
 async def test_batch_of_more_than_are_read_at_once_is_read_in_parts(sqlite_database: Database) -> None:
